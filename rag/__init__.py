@@ -1,0 +1,80 @@
+"""Ragbook: build an index of your documents once, open it instantly ever after.
+
+The door: what pages and the command line use. Names load when they are first asked for, so that `import rag` costs
+nothing and a page that only shows a verdict never imports llama-index or lancedb.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from rag.cells import Cell
+    from rag.citations import Answer, Citation, Found, Passage
+    from rag.config import SAVABLE, SETTINGS, Config, Secret, load_config
+    from rag.errors import RagbookError
+    from rag.loader import Opened, open_snapshot
+    from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
+    from rag.notebook import Incoming, Notebook, list_notebooks, open_notebook
+    from rag.outcome import Outcome
+    from rag.planner import SourceRow
+    from rag.progress import Event, Stage
+    from rag.sample import sample_library
+    from rag.verdicts import Status
+
+_ROOMS = {
+    "cells": ["Cell"],
+    "citations": ["Answer", "Citation", "Found", "Passage"],
+    "config": ["SAVABLE", "SETTINGS", "Config", "Secret", "load_config"],
+    "errors": ["RagbookError"],
+    "loader": ["Opened", "open_snapshot"],
+    "manifest": ["Change", "Manifest", "Receipt", "Verdict", "VerdictName"],
+    "notebook": ["Incoming", "Notebook", "list_notebooks", "open_notebook"],
+    "outcome": ["Outcome"],
+    "planner": ["SourceRow"],
+    "progress": ["Event", "Stage"],
+    "sample": ["sample_library"],
+    "verdicts": ["Status"],
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "SAVABLE",
+    "SETTINGS",
+    "Answer",
+    "Cell",
+    "Change",
+    "Citation",
+    "Config",
+    "Event",
+    "Found",
+    "Incoming",
+    "Manifest",
+    "Notebook",
+    "Opened",
+    "Outcome",
+    "Passage",
+    "RagbookError",
+    "Receipt",
+    "Secret",
+    "SourceRow",
+    "Stage",
+    "Status",
+    "Verdict",
+    "VerdictName",
+    "list_notebooks",
+    "load_config",
+    "open_notebook",
+    "open_snapshot",
+    "sample_library",
+]
+
+
+def __getattr__(name: str) -> Any:
+    room = _ROOM_OF.get(name)
+    if room is None:
+        raise AttributeError(f"module 'rag' has no attribute {name!r}")
+    return getattr(import_module(f"rag.{room}"), name)

@@ -1,0 +1,400 @@
+"""`python -m rag COMMAND …`: the notebook without a browser.
+
+Exit code 0: done. 1: failed, with one sentence on stderr. 2: wrong usage or settings. With `--json`, stdout is exactly
+one JSON object, also when the command fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from rag.citations import Answer, Found
+from rag.config import Config, check_slug, load_config
+from rag.errors import (
+    Busy,
+    Cancelled,
+    ConfigError,
+    Conflict,
+    Damaged,
+    NewerFormat,
+    RagbookError,
+    SpaceRefused,
+    StoreUnavailable,
+)
+from rag.folders import collect
+from rag.manifest import Manifest, Receipt, VerdictName
+from rag.notebook import Notebook
+from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.progress import Event, Stage
+from rag.verdicts import Status
+
+_VERDICT_OF: tuple[tuple[type[RagbookError], VerdictName], ...] = (
+    (SpaceRefused, VerdictName.REFUSED),
+    (Busy, VerdictName.BUSY),
+    (Cancelled, VerdictName.CANCELLED),
+    (Conflict, VerdictName.CONFLICT),
+    (NewerFormat, VerdictName.NEWER_FORMAT),
+    (Damaged, VerdictName.DAMAGED),
+    (StoreUnavailable, VerdictName.UNAVAILABLE),
+)
+
+Report = dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit code."""
+    options = _parser().parse_args(arguments)
+    report: Report = {}
+    try:
+        notebook = _notebook(options)
+        report["notebook"] = notebook.slug
+        report |= options.run(notebook, options)
+        code = 1 if report.get("verdict") == VerdictName.FAILED else 0
+        sentence = report.get("sentence", "")
+    except ConfigError as error:
+        code, sentence = 2, str(error)
+        report |= {"verdict": VerdictName.FAILED, "error": sentence}
+    except RagbookError as error:
+        code, sentence = 1, str(error)
+        verdict = next((name for kind, name in _VERDICT_OF if isinstance(error, kind)), VerdictName.FAILED)
+        report |= {"verdict": verdict, "error": sentence}
+    except KeyboardInterrupt:
+        code, sentence = 1, "Stopped. What was paid for is kept."
+        report |= {"verdict": VerdictName.CANCELLED, "error": sentence}
+    lines = report.pop("_lines", [])
+    if options.json:
+        print(json.dumps(report, ensure_ascii=False, indent=1, default=_jsonable))
+    elif code == 0:
+        print("\n".join(_printable(line) for line in lines))
+    if code:
+        print(_printable(sentence), file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("--home", help="where everything is kept (RAGBOOK_HOME)")
+    parent.add_argument("--workspace", help="workspace inside the home (RAGBOOK_WORKSPACE)")
+    parent.add_argument("--notebook", default="main", help="notebook inside the workspace; default main")
+    parent.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = argparse.ArgumentParser(prog="python -m rag", description=(__doc__ or "").split("\n", 1)[0])
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[Notebook, argparse.Namespace], Report], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, parents=[parent], help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    add = command("add", _add, "add files or folders, and build")
+    add.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    command("status", _status, "say what opening finds, and why; calls no model")
+    command("sources", _sources, "list the sources")
+    remove = command("remove", _remove, "take sources out of the next snapshot")
+    remove.add_argument("names", nargs="+", metavar="NAME")
+    for name, run, text in (
+        ("search", _search, "find passages"),
+        ("ask", _ask, "answer a question with citations"),
+    ):
+        asking = command(name, run, text)
+        asking.add_argument("text", metavar="TEXT")
+        asking.add_argument("-k", type=_positive, default=8, help="passages; default 8")
+    command("history", _history, "list the snapshots, newest first")
+    command("spaces", _spaces, "list the embedding spaces")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 200:
+        raise argparse.ArgumentTypeError("it takes a number from 1 to 200")
+    return number
+
+
+def _notebook(options: argparse.Namespace) -> Notebook:
+    check_slug("--notebook", options.notebook)
+
+    def settings(saved: Mapping[str, str] | None = None) -> Config:
+        config = load_config(saved=saved)
+        if options.workspace is not None:
+            check_slug("--workspace", options.workspace)
+            config = replace(config, workspace=options.workspace)
+        return config if options.home is None else replace(config, home=options.home)
+
+    return Notebook(settings(), options.notebook, reload=settings)
+
+
+# ---------------------------------------------------------------------- commands
+
+
+def _add(notebook: Notebook, options: argparse.Namespace) -> Report:
+    incoming, skipped = collect(options.paths)
+    telling = _Telling(options)
+    outcome = notebook.add(incoming, refused=skipped, on_event=telling.event, on_wait=telling.sentence)
+    return _outcome(outcome)
+
+
+def _remove(notebook: Notebook, options: argparse.Namespace) -> Report:
+    return _outcome(notebook.remove(options.names, on_wait=_Telling(options).sentence))
+
+
+def _status(notebook: Notebook, _options: argparse.Namespace) -> Report:
+    status = notebook.status()
+    verdict = status.verdict
+    counts = status.counts
+    chunks = counts.chunks if counts else 0
+    report: Report = {
+        "verdict": verdict.name,
+        "snapshot": verdict.snapshot,
+        "space": status.space_fp,
+        "recipe": status.recipe_fp,
+        "changes": [asdict(change) for change in verdict.changes],
+        "sources": asdict(_status_counts(status)),
+        "chunks": asdict(ChunkCounts(chunks, 0, chunks)),
+        "receipt": _receipt(verdict.receipt, status.seconds),
+        "failures": [{"name": name, "reason": reason} for name, reason in status.failed],
+        "where": verdict.where,
+        "size_bytes": status.size_bytes,
+        "sentence": verdict.sentence,
+        "next_step": verdict.next_step,
+    }
+    report["_lines"] = [f"{verdict.name}: {verdict.sentence} {verdict.next_step}".rstrip()]
+    report["_lines"] += [f"  {change}" for change in verdict.changes]
+    return report
+
+
+def _status_counts(status: Status) -> SourceCounts:
+    counts = status.counts
+    if counts is None:
+        return SourceCounts(total=0, added=status.registered)
+    pending = [change.after for change in status.verdict.changes]
+    if status.verdict.name is not VerdictName.STALE:
+        return SourceCounts(total=counts.sources, unchanged=counts.sources, failed=counts.failed)
+    changed, removed = pending.count("changed"), pending.count("removed")
+    return SourceCounts(
+        total=counts.sources,
+        added=pending.count("added"),
+        changed=changed,
+        unchanged=max(0, counts.sources - changed - removed),
+        removed=removed,
+        failed=counts.failed,
+    )
+
+
+def _sources(notebook: Notebook, _options: argparse.Namespace) -> Report:
+    rows = notebook.sources()
+    lines = [f"{row.name}: {row.state}, {count(row.chunks, 'chunk')}, {row.why}" for row in rows]
+    return {
+        "verdict": notebook.status().verdict.name,
+        "sources": [asdict(row) for row in rows],
+        "_lines": lines or ["No sources yet."],
+    }
+
+
+def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
+    status = notebook.status()
+    nothing = _nothing_to_open(status)
+    if nothing is not None:
+        return nothing | {"hits": []}
+    from rag.loader import open_snapshot
+
+    found = open_snapshot(notebook).search(options.text, options.k)
+    return _found(found, status)
+
+
+def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
+    status = notebook.status()
+    nothing = _nothing_to_open(status)
+    if nothing is not None:
+        return nothing | {"answer": status.verdict.sentence, "citations": []}
+    from rag.loader import open_snapshot
+
+    answer: Answer | None = None
+    for piece in open_snapshot(notebook).ask(options.text, options.k):
+        if isinstance(piece, Answer):
+            answer = piece
+    if answer is None:
+        raise RagbookError("No answer came back. Try again.")
+    report = _found(Found(answer.passages, answer.snapshot, answer.verdict, answer.receipt, answer.notes), status)
+    report |= {
+        "answer": answer.text,
+        "kind": answer.kind,
+        "model": answer.model,
+        "recipe": answer.recipe_fp,
+        "citations": [_citation(one) for one in answer.citations],
+        "_lines": [answer.text, *_cited_lines(answer), *answer.notes],
+    }
+    if answer.kind == "failed":
+        report |= {"verdict": VerdictName.FAILED, "sentence": answer.text}
+    return report
+
+
+def _history(notebook: Notebook, _options: argparse.Namespace) -> Report:
+    manifests = notebook.history()
+    return {
+        "verdict": notebook.status().verdict.name,
+        "history": [_manifest(one) for one in manifests],
+        "_lines": [_history_line(one) for one in manifests] or ["No snapshots yet."],
+    }
+
+
+def _spaces(notebook: Notebook, _options: argparse.Namespace) -> Report:
+    spaces = notebook.spaces()
+    lines = [f"{one['model']} ({one['provider']}), {count(one['vectors'], 'vector')}" for one in spaces]
+    return {
+        "verdict": notebook.status().verdict.name,
+        "spaces": spaces,
+        "_lines": lines or ["No embedding spaces yet."],
+    }
+
+
+# ---------------------------------------------------------------------- reports
+
+
+def _outcome(outcome: Outcome) -> Report:
+    verdict = outcome.verdict
+    lines = [f"{verdict.name}: {verdict.sentence}"]
+    lines += [f"  {change}" for change in verdict.changes]
+    lines += [f"  not added: {name}: {reason}" for name, reason in outcome.failures]
+    return {
+        "verdict": verdict.name,
+        "snapshot": verdict.snapshot,
+        "space": outcome.space,
+        "recipe": outcome.recipe,
+        "changes": [asdict(change) for change in verdict.changes],
+        "sources": asdict(outcome.sources),
+        "chunks": asdict(outcome.chunks),
+        "receipt": asdict(verdict.receipt),
+        "failures": [{"name": name, "reason": reason} for name, reason in outcome.failures],
+        "sentence": verdict.sentence,
+        "_lines": lines,
+    }
+
+
+def _found(found: Found, status: Status) -> Report:
+    hits = [
+        {
+            "rank": one.n,
+            "score": one.score,
+            "source": one.source,
+            "page": one.page,
+            "start": one.start,
+            "end": one.end,
+            "text": one.text,
+            "heading": one.heading,
+            "also_in": list(one.also_in),
+            "dense": one.dense,
+            "lexical": one.lexical,
+        }
+        for one in found.passages
+    ]
+    lines = [
+        f"{one.n}. {one.source}{f', page {one.page}' if one.page else ''} ({one.score:.4f})\n   "
+        + " ".join(one.text.split())[:300]
+        for one in found.passages
+    ]
+    return {
+        "verdict": status.verdict.name,
+        "snapshot": found.snapshot,
+        "hits": hits,
+        "receipt": asdict(found.receipt),
+        "notes": list(found.notes),
+        "_lines": [*(lines or ["Nothing found."]), *found.notes],
+    }
+
+
+def _nothing_to_open(status: Status) -> Report | None:
+    """The report for a notebook without any snapshot; None when there is one to open."""
+    if status.head is not None and status.head.counts.chunks:
+        return None
+    verdict = status.verdict
+    if verdict.name in (VerdictName.EMPTY, VerdictName.NEW, VerdictName.RESUMABLE, VerdictName.BUSY):
+        return {
+            "verdict": verdict.name,
+            "snapshot": verdict.snapshot,
+            "receipt": asdict(Receipt()),
+            "notes": [verdict.sentence],
+            "_lines": [f"{verdict.sentence} {verdict.next_step}"],
+        }
+    return None
+
+
+def _citation(citation: Any) -> Report:
+    return {
+        "n": citation.n,
+        "source": citation.source,
+        "page": citation.page,
+        "start": citation.start,
+        "end": citation.end,
+        "quote": citation.quote,
+        "state": citation.state,
+    }
+
+
+def _cited_lines(answer: Answer) -> list[str]:
+    return [
+        f"[{one.n}] {one.source}{f', page {one.page}' if one.page else ''} ({one.state})" for one in answer.citations
+    ]
+
+
+def _manifest(manifest: Manifest) -> Report:
+    return {
+        "snapshot": manifest.snapshot,
+        "created": manifest.created,
+        "verdict": manifest.verdict,
+        "recipe": manifest.recipe_fp,
+        "space": manifest.space_fp,
+        "counts": asdict(manifest.counts),
+        "changes": [asdict(change) for change in manifest.changes],
+        "receipt": asdict(manifest.receipt),
+        "size_bytes": manifest.size,
+    }
+
+
+def _history_line(manifest: Manifest) -> str:
+    counts = manifest.counts
+    return (
+        f"{manifest.snapshot}  {manifest.created}  {manifest.verdict}  {count(counts.sources, 'source')}, "
+        f"{count(counts.chunks, 'chunk')}, {count(manifest.receipt.texts, 'text')} embedded"
+    )
+
+
+def _receipt(receipt: Receipt, seconds: float) -> Report:
+    return asdict(replace(receipt, seconds=round(seconds, 4)))
+
+
+class _Telling:
+    """Progress on stderr for a person at a terminal; nothing with `--json` or into a file."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._quiet = bool(options.json) or not sys.stderr.isatty()
+
+    def event(self, event: Event) -> None:
+        """One line, written over the one before."""
+        if self._quiet:
+            return
+        left = f", {event.seconds_left:.0f} s left" if event.seconds_left else ""
+        end = "\n" if event.stage is Stage.PUBLISH and event.done else ""
+        name = _printable(event.source or "")[:60]
+        print(f"\r\033[K{event.stage} {event.done:,} of {event.total:,}{left} {name}", end=end, file=sys.stderr)
+
+    def sentence(self, text: str) -> None:
+        """A line of its own."""
+        if not self._quiet:
+            print(_printable(text), file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """Without control characters, which a document could use to write on the terminal."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no place in a report")

@@ -1,0 +1,39 @@
+"""A space's questions as llama-index sees an embedding model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from pydantic import PrivateAttr
+
+from rag.errors import ModelError
+from rag.questions import Questions
+
+
+class QuestionEmbedding(BaseEmbedding):
+    """Embeds questions for an index over one snapshot. Texts it refuses: they are embedded by the pipeline, which
+    keeps what is paid for."""
+
+    _questions: Questions = PrivateAttr()
+
+    def __init__(self, questions: Questions, **kwargs: Any) -> None:
+        super().__init__(model_name=questions.space.model, **kwargs)
+        self._questions = questions
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name llama-index records."""
+        return "QuestionEmbedding"
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        vector, why = self._questions.vector(query)
+        if vector is None:
+            raise ModelError(why)
+        return [float(value) for value in vector]
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return self._get_query_embedding(query)
+
+    def _get_text_embedding(self, text: str) -> list[float]:  # noqa: ARG002 - the base class names it
+        raise ModelError("A snapshot never changes: add files with the notebook's `add`, which keeps what is paid for.")

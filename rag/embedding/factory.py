@@ -1,0 +1,60 @@
+"""From a configuration to its embedder. llama-index is imported when one is made, not before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rag.embedding.embedder import Embedder
+from rag.embedding.endpoint import Patience, embedding_endpoint
+from rag.embedding.prices import embedding_price
+from rag.embedding.tokens import count_minilm, count_openai
+from rag.errors import BadKey
+
+if TYPE_CHECKING:
+    from rag.config import Config
+
+# Texts per call, which is also what is stored at once. Local: about two seconds of work. A server of one's own may be
+# slow: 16 chunks of 220 tokens stay within the timeout of a minute down to 60 tokens per second.
+LOCAL_BATCH = 64
+OPENAI_BATCH = 128
+COMPATIBLE_BATCH = 16
+
+
+def make_embedder(config: Config, *, patience: Patience | None = None) -> Embedder:
+    """The embedder of `config`. Makes no call and loads no model.
+
+    Raises:
+        BadKey: if `openai` is chosen and no key is set.
+        ModelMissing: if `local` is chosen and the model is not installed.
+    """
+    if config.embedder == "local":
+        from rag.embedding.local import LocalEmbedding
+        from rag.embedding.minilm import DIMENSIONS, installed
+
+        installed()
+        return Embedder(
+            LocalEmbedding(),
+            batch_size=LOCAL_BATCH,
+            count_tokens=count_minilm,
+            usd_per_million_tokens=0.0,
+            dimensions=DIMENSIONS,
+            symmetric=True,
+        )
+    endpoint = embedding_endpoint(config)
+    official = config.embedder == "openai"
+    if official and endpoint.key is None:
+        raise BadKey(
+            "OPENAI_API_KEY is not set, and RAGBOOK_EMBEDDER=openai needs it. Set it, or use RAGBOOK_EMBEDDER=local."
+        )
+    from rag.embedding.remote import RemoteEmbedding
+
+    return Embedder(
+        RemoteEmbedding(endpoint, dimensions=config.embed_dimensions),
+        batch_size=OPENAI_BATCH if official else COMPATIBLE_BATCH,
+        count_tokens=count_openai,
+        usd_per_million_tokens=embedding_price(endpoint.model) if endpoint.billed_by_openai else None,
+        dimensions=config.embed_dimensions,
+        symmetric=True,
+        endpoint=endpoint,
+        patience=patience,
+    )

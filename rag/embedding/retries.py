@@ -1,0 +1,72 @@
+"""The one layer of retries. The openai SDK's own is switched off, because it cannot be cancelled and waits up to two
+minutes each time; llama-index's is, because it multiplies with the SDK's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from rag.embedding import failures
+from rag.embedding.endpoint import Endpoint, Patience
+from rag.errors import Cancelled
+
+T = TypeVar("T")
+
+LONGEST_WAIT = 20.0  # seconds, where the server names no time
+_SLICE = 0.05  # seconds between two looks at `cancelled`
+
+
+def persist(
+    call: Callable[[], T],
+    *,
+    endpoint: Endpoint,
+    patience: Patience,
+    cancelled: Callable[[], bool] | None = None,
+) -> T:
+    """Make a call to a server, again if its failure may pass, within `patience`.
+
+    Raises:
+        ModelError: what the last failure came to.
+        Cancelled: while waiting.
+    """
+    started = time.monotonic()
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return call()
+        except Exception as error:
+            failure = failures.translate(error, endpoint)
+            if failure is None or failure is error:
+                raise
+            wait = _wait(error, attempt, patience)
+            late = time.monotonic() - started + wait > patience.seconds
+            if not failures.passing(error) or late or attempt >= _attempts(error, patience):
+                # `from None`: the original may repeat the key, and a log would print it.
+                raise failure from None
+        rest(wait, cancelled)
+
+
+def rest(seconds: float, cancelled: Callable[[], bool] | None) -> None:
+    """Sleep.
+
+    Raises:
+        Cancelled: within a twentieth of a second of being told so.
+    """
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        if cancelled is not None and cancelled():
+            raise Cancelled("Stopped while waiting for the model server. What was paid for is kept.")
+        time.sleep(min(left, _SLICE))
+
+
+def _wait(error: BaseException, attempt: int, patience: Patience) -> float:
+    asked = failures.retry_after(error)
+    return min(patience.first_wait * 2.0 ** min(attempt - 1, 16), LONGEST_WAIT) if asked is None else asked
+
+
+def _attempts(error: BaseException, patience: Patience) -> float:
+    if failures.rate_limited(error):
+        return float("inf")
+    return min(patience.attempts, 2) if failures.refused(error) else patience.attempts

@@ -1,0 +1,141 @@
+"""A snapshot, opened: llama-index's StorageContext and VectorStoreIndex over its pinned tables, ready to search.
+
+Opening makes no model call and reads no vectors; both wait for the first question.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from llama_index.core import StorageContext, VectorStoreIndex
+from llama_index.core.storage.docstore import SimpleDocumentStore
+from llama_index.core.storage.index_store import SimpleIndexStore
+
+from rag.answering import answer
+from rag.citations import Answer, Found
+from rag.embedding.adapter import QuestionEmbedding
+from rag.errors import Damaged, NotFound
+from rag.manifest import Manifest
+from rag.progress import IsCancelled, never
+from rag.questions import Questions
+from rag.retrieval import Searcher
+from rag.store import LanceVectorStore
+from rag.tables import ChunkTable
+
+if TYPE_CHECKING:
+    from rag.notebook import Notebook
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """One snapshot, open. Immutable and safe to share by all threads and sessions.
+
+    `seconds` is how long opening took, `opened_at` when, in seconds since the epoch. `problems` are sentences about
+    newer snapshots that were passed over because of damage.
+    """
+
+    notebook: Notebook
+    manifest: Manifest
+    table: ChunkTable
+    storage_context: StorageContext
+    index: VectorStoreIndex
+    questions: Questions
+    opened_at: float
+    seconds: float
+    problems: tuple[str, ...] = ()
+
+    @property
+    def snapshot(self) -> int:
+        """The snapshot's number."""
+        return self.manifest.snapshot
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Source ids to display names, as of this snapshot."""
+        version = self.manifest.tables["sources"].version
+        return {row.source_id: row.name for row in self.notebook.place.registry.rows(version)}
+
+    @cached_property
+    def searcher(self) -> Searcher:
+        """The search over this snapshot."""
+        return Searcher(self.table.reader(), self.questions, self.names, self.snapshot)
+
+    def search(self, text: str, k: int = 8) -> Found:
+        """The `k` best passages. Raises SpaceRefused, ModelError."""
+        return self.searcher.search(text, k)
+
+    def ask(self, text: str, k: int = 8, *, cancelled: IsCancelled = never) -> Iterator[str | Answer]:
+        """Pieces of the answer's text as they come; the last item is the Answer. Raises SpaceRefused, ModelError."""
+        return answer(self, text, k, cancelled=cancelled)
+
+    def source_text(self, source_id: str, start: int, end: int) -> str:
+        """Characters `start` to `end` of a source, put together from its chunks; gaps between them as line breaks."""
+        text = ""
+        at = start
+        for row in self.table.rows_of_source(source_id):
+            if row.start is None or row.end is None or row.end <= at or row.start >= end:
+                continue
+            if row.start > at and text:
+                text += "\n" * min(2, row.start - at)
+            at = max(at, row.start)
+            text += row.text[at - row.start : min(end, row.end) - row.start]
+            at = min(end, row.end)
+        return text
+
+
+def open_snapshot(notebook: Notebook, snapshot: int | None = None) -> Opened:
+    """Open a snapshot of a notebook; the newest intact one without a number.
+
+    Raises:
+        NotFound: there is none.
+        Damaged: the asked-for one, or every one, fails its check.
+    """
+    started = time.monotonic()
+    problems: list[str] = []
+    place = notebook.place
+    candidates: Iterator[Manifest | Damaged] = (
+        place.snapshots.newest() if snapshot is None else iter([place.snapshots.get(snapshot)])
+    )
+    for manifest in candidates:
+        if isinstance(manifest, Damaged):
+            problems.append(str(manifest))
+            continue
+        try:
+            problem = place.missing_file(manifest)
+            if problem:
+                raise Damaged(problem)
+            return _open(notebook, manifest, started, tuple(problems))
+        except Damaged as error:
+            problems.append(str(error))
+    if problems:
+        raise Damaged(f"{problems[0]} No intact snapshot is left; build again. The originals are safe.")
+    raise NotFound("Nothing is built in this notebook yet. Add files first.")
+
+
+def _open(notebook: Notebook, manifest: Manifest, started: float, problems: tuple[str, ...]) -> Opened:
+    pinned = manifest.tables["chunks"]
+    path = notebook.place.folder / pinned.path
+    try:
+        table = ChunkTable.open(path.parent, path.stem, pinned.version)
+    except NotFound as error:
+        raise Damaged(f"{pinned.path} of snapshot {manifest.snapshot} is missing.") from error
+    if table.count != pinned.rows:
+        raise Damaged(
+            f"{pinned.path} of snapshot {manifest.snapshot} has {table.count:,} rows instead of {pinned.rows:,}."
+        )
+    if table.space != manifest.space_fp:
+        raise Damaged(f"{pinned.path} of snapshot {manifest.snapshot} belongs to another embedding space.")
+    space = notebook.place.spaces.get(manifest.space_fp).space
+    questions = Questions(space, notebook.place.spaces, notebook.config, notebook.make_embedder)
+    storage = StorageContext.from_defaults(
+        vector_store=LanceVectorStore.over(table), docstore=SimpleDocumentStore(), index_store=SimpleIndexStore()
+    )
+    index = VectorStoreIndex.from_vector_store(
+        storage.vector_store, embed_model=QuestionEmbedding(questions), storage_context=storage
+    )
+    seconds = time.monotonic() - started
+    return Opened(notebook, manifest, table, storage, index, questions, time.time(), seconds, problems)

@@ -1,0 +1,281 @@
+"""What a snapshot says about itself, and what an opening or a build came to. Standard library only.
+
+A manifest is one small JSON object, immutable once published. Its `checksum` is the fingerprint of everything else in
+it, so a torn or altered manifest is never believed. See `docs/storage.md` for the format.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from rag.errors import Damaged, NewerFormat
+from rag.fingerprint import canonical, fingerprint
+
+FORMAT = 1
+"""Number of the storage format. It is part of every recipe and manifest; bump it when either changes meaning."""
+
+
+class VerdictName(StrEnum):
+    """What an opening found, or an action came to."""
+
+    EMPTY = "EMPTY"
+    NEW = "NEW"
+    HIT = "HIT"
+    STALE = "STALE"
+    OTHER_RECIPE = "OTHER_RECIPE"
+    RESUMABLE = "RESUMABLE"
+    DAMAGED = "DAMAGED"
+    REFUSED = "REFUSED"
+    BUSY = "BUSY"
+    SOURCE_ERROR = "SOURCE_ERROR"
+    NEWER_FORMAT = "NEWER_FORMAT"
+    UNAVAILABLE = "UNAVAILABLE"
+    # outcomes of actions
+    BUILT = "BUILT"
+    UPDATED = "UPDATED"
+    REBUILT = "REBUILT"
+    RESUMED = "RESUMED"
+    RECOVERED = "RECOVERED"
+    SWITCHED = "SWITCHED"
+    ROLLED_BACK = "ROLLED_BACK"
+    UNCHANGED = "UNCHANGED"
+    CONFLICT = "CONFLICT"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One reason: `embedder.model: text-embedding-3-small → text-embedding-3-large`. None means absent."""
+
+    what: str
+    before: str | None = None
+    after: str | None = None
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"{self.what}: {self.after}" if self.after is not None else self.what
+        return f"{self.what}: {self.before} → {self.after if self.after is not None else 'none'}"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What something cost. `texts` were embedded for chunks or questions, `saved_texts` needed a vector and had one
+    already, and `canary_texts` were embedded to see that the model is the one it says. `calls` and `tokens` cover all.
+
+    `cost_usd` is None where the price is not known, and 0.0 for the embedded model. `stages` are seconds per stage;
+    `seconds` is the wall time from start to end.
+    """
+
+    calls: int = 0
+    texts: int = 0
+    tokens: int = 0
+    cost_usd: float | None = 0.0
+    saved_texts: int = 0
+    canary_texts: int = 0
+    seconds: float = 0.0
+    stages: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A name, the reasons, what it cost, one plain sentence and the next step.
+
+    `where` says where a HIT came from: `memory` or `disk`. `since` says who is building, for BUSY.
+    """
+
+    name: VerdictName
+    sentence: str
+    next_step: str = ""
+    snapshot: int | None = None
+    changes: tuple[Change, ...] = ()
+    receipt: Receipt = field(default_factory=Receipt)
+    where: str | None = None
+
+
+@dataclass(frozen=True)
+class PinnedFile:
+    """One file of a pinned table: path below the table's folder, bytes, SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class PinnedTable:
+    """A Lance table at one version. `path` is below the notebook's folder and ends in `.lance`."""
+
+    path: str
+    version: int
+    rows: int
+    files: tuple[PinnedFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all pinned files."""
+        return sum(file.size for file in self.files)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a snapshot holds: sources with chunks, sources that could not be read, chunks."""
+
+    sources: int
+    failed: int
+    chunks: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A source that could not be read, and why. `kept` says that chunks of its former bytes stay in the index."""
+
+    name: str
+    reason: str
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One published snapshot of a notebook. `tables` maps `chunks` and `sources` to what they pin.
+
+    `sources_fp` is the fingerprint of the registry the snapshot was built from. `failures` names at most the first 50
+    sources that could not be read; `counts.failed` is their number. `changes` likewise are at most 50.
+    """
+
+    snapshot: int
+    parent: int | None
+    created: str
+    writer: str
+    epoch: int
+    verdict: VerdictName
+    recipe: Mapping[str, Any]
+    recipe_fp: str
+    space_fp: str
+    sources_fp: str
+    counts: Counts
+    tables: Mapping[str, PinnedTable]
+    receipt: Receipt
+    changes: tuple[Change, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    format: int = FORMAT
+
+    @property
+    def size(self) -> int:
+        """Bytes of all pinned files of all tables."""
+        return sum(table.size for table in self.tables.values())
+
+    def to_json(self) -> bytes:
+        """The manifest with its checksum, indented for human readers."""
+        body = _plain(asdict(self))
+        body["checksum"] = fingerprint(body)
+        return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8")
+
+
+def parse_manifest(content: bytes, name: str) -> Manifest:
+    """The manifest in `content`; `name` is the object's name, for the sentence.
+
+    Raises:
+        Damaged: not JSON, a field is missing or of the wrong kind, or the checksum differs.
+        NewerFormat: its format number is higher than ours.
+    """
+    body = load_checked(content, name)
+    number = body.get("format")
+    if isinstance(number, int) and number > FORMAT:
+        raise NewerFormat(
+            f"{name} has storage format {number}, and this Ragbook knows formats up to {FORMAT}. "
+            "Open it with a newer Ragbook; nothing was changed."
+        )
+    try:
+        return Manifest(
+            snapshot=int(body["snapshot"]),
+            parent=None if body["parent"] is None else int(body["parent"]),
+            created=str(body["created"]),
+            writer=str(body["writer"]),
+            epoch=int(body["epoch"]),
+            verdict=VerdictName(body["verdict"]),
+            recipe=dict(body["recipe"]),
+            recipe_fp=str(body["recipe_fp"]),
+            space_fp=str(body["space_fp"]),
+            sources_fp=str(body["sources_fp"]),
+            counts=Counts(**body["counts"]),
+            tables={
+                key: PinnedTable(
+                    table["path"],
+                    int(table["version"]),
+                    int(table["rows"]),
+                    tuple(PinnedFile(**file) for file in table["files"]),
+                )
+                for key, table in body["tables"].items()
+            },
+            receipt=_receipt(body["receipt"]),
+            changes=tuple(Change(**change) for change in body["changes"]),
+            failures=tuple(Failure(**failure) for failure in body["failures"]),
+            format=int(body["format"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Damaged(f"{name} fails its check: {error!r} while reading its fields.") from error
+
+
+def load_checked(content: bytes, name: str) -> dict[str, Any]:
+    """A JSON object with a `checksum` over its other fields. The checksum stays out of the answer.
+
+    Raises:
+        Damaged: not a JSON object, or the checksum differs. Every format, also a newer one, keeps this rule, so that
+            damage cannot pass for a newer format.
+    """
+    try:
+        body = json.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise Damaged(f"{name} fails its check: it is not valid JSON ({error.__class__.__name__}).") from error
+    if not isinstance(body, dict):
+        raise Damaged(f"{name} fails its check: it is not a JSON object.")
+    found = body.pop("checksum", None)
+    try:
+        expected = fingerprint(body)
+    except (TypeError, UnicodeEncodeError) as error:
+        raise Damaged(f"{name} fails its check: it has no canonical form.") from error
+    if found != expected:
+        raise Damaged(f"{name} fails its check: the checksum in it is not that of its content.")
+    return body
+
+
+def dump_checked(body: Mapping[str, Any]) -> bytes:
+    """The inverse of `load_checked`."""
+    plain = _plain(dict(body))
+    plain["checksum"] = fingerprint(plain)
+    return json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8")
+
+
+def same(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    """Whether two JSON objects have one canonical form."""
+    return canonical(_plain(dict(left))) == canonical(_plain(dict(right)))
+
+
+def _receipt(body: Mapping[str, Any]) -> Receipt:
+    cost = body["cost_usd"]
+    return Receipt(
+        calls=int(body["calls"]),
+        texts=int(body["texts"]),
+        tokens=int(body["tokens"]),
+        cost_usd=None if cost is None else float(cost),
+        saved_texts=int(body["saved_texts"]),
+        canary_texts=int(body["canary_texts"]),
+        seconds=float(body["seconds"]),
+        stages={str(key): float(value) for key, value in body["stages"].items()},
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Dataclass output as canonical-ready JSON: tuples as lists, whole floats as ints."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,36 @@
+"""Names of sources and notebooks made safe to show and to store. Names are data: no path is ever made from one."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_MAX = 240
+_UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Unicode categories that cannot be seen: controls, direction marks, surrogates. U+202E in a name makes
+`exe.txt` of `txt.exe`."""
+
+
+def safe_name(name: str) -> str:
+    """A display name for a source: path parts joined by `/` without `..`, drive or root; nothing invisible; at most
+    240 characters with the extension kept; never empty."""
+    parts = re.split(r"[/\\]+", unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8")))
+    clean = []
+    for part in parts:
+        seen = "".join(char if char == "\u200d" or unicodedata.category(char) not in _UNSEEN else "" for char in part)
+        seen = " ".join(seen.split())
+        if seen not in ("", ".", "..") and not re.fullmatch(r"[A-Za-z]:", seen):
+            clean.append(seen)
+    safe = "/".join(clean) or "unnamed"
+    if len(safe) > _MAX:
+        stem, dot, suffix = safe.rpartition(".")
+        if dot and len(suffix) <= 10 and stem:
+            return f"{stem[: _MAX - len(suffix) - 2]}….{suffix}"
+        return safe[: _MAX - 1] + "…"
+    return safe
+
+
+def slug_of(title: str) -> str:
+    """A folder name for a notebook title: lower-case ASCII letters, digits and `-`, 1 to 64 characters."""
+    ascii_only = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only.lower()).strip("-")[:64].strip("-") or "notebook"

@@ -1,0 +1,380 @@
+"""A notebook: its sources, its index, its cells. What pages and the command line talk to.
+
+Opening one reads nothing and imports neither lancedb nor llama-index; each method imports what it needs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rag import planner
+from rag.cells import Cell, Cells
+from rag.citations import Answer
+from rag.config import SAVABLE, Config, load_config
+from rag.errors import ConfigError, Damaged, NotFound, ReadError
+from rag.manifest import Change, Manifest, Verdict, VerdictName
+from rag.names import safe_name
+from rag.objects import open_home
+from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.place import Place, place_of
+from rag.planner import SourceRow
+from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
+from rag.snapshots import lease, now
+from rag.state import State
+from rag.verdicts import Status, look
+
+if TYPE_CHECKING:
+    from rag.embedding.embedder import Embedder
+
+_PENDING = 50
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A file to add: a name from outside (made safe when it is added), and its bytes or where they lie."""
+
+    name: str
+    path: Path | None = None
+    content: bytes | None = None
+
+
+class Notebook:
+    """One notebook of one workspace.
+
+    `config` are the effective settings: saved settings of this notebook count where nothing stronger is set.
+    `make_embedder` and `make_llm` can be given, for tests and for other models.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        slug: str = "main",
+        *,
+        reload: Callable[[Mapping[str, str]], Config] | None = None,
+        make_embedder: Callable[[Config], Embedder] | None = None,
+        make_llm: Callable[[Config], Any] | None = None,
+    ) -> None:
+        self.slug = slug
+        self.place: Place = place_of(config, slug)
+        self._given = config
+        self._reload = reload
+        self._make_embedder = make_embedder
+        self._make_llm = make_llm
+
+    @cached_property
+    def config(self) -> Config:
+        """The effective settings."""
+        saved = self.saved_settings()
+        return self._reload(saved) if saved and self._reload else self._given
+
+    @property
+    def title(self) -> str:
+        """The notebook's title; made of its slug until one is given."""
+        return self.place.states.newest().title or self.slug.replace("-", " ").replace("_", " ").capitalize()
+
+    def make_embedder(self, config: Config) -> Embedder:
+        """The embedder of some settings."""
+        if self._make_embedder is not None:
+            return self._make_embedder(config)
+        from rag.embedding.factory import make_embedder
+
+        return make_embedder(config)
+
+    def make_llm(self, config: Config) -> Any:
+        """The language model of some settings, or None."""
+        if self._make_llm is not None:
+            return self._make_llm(config)
+        from rag.llms import make_llm
+
+        return make_llm(config)
+
+    # ------------------------------------------------------------------ looking
+
+    def status(self) -> Status:
+        """The verdict on this notebook. No model call, no heavy import."""
+        return look(self.place, self.config)
+
+    def history(self) -> list[Manifest]:
+        """Every snapshot whose manifest is intact, newest first."""
+        return [found for found in self.place.snapshots.newest() if isinstance(found, Manifest)]
+
+    def sources(self) -> list[SourceRow]:
+        """The sources in the order they were added, with what the builds made of them. Imports lancedb."""
+        state, head = self.place.states.newest(), self._head()
+        rows = self.place.registry.rows(self._newest_registry(state, head))
+        if head is None:
+            return rows
+        return [
+            replace(row, changed="reused", why=f"unchanged since snapshot {row.snapshot}")
+            if row.state == "indexed" and 0 < row.snapshot < head.snapshot
+            else row
+            for row in rows
+        ]
+
+    def spaces(self) -> list[dict[str, Any]]:
+        """The saved spaces of the workspace with how many vectors each has. Imports lancedb."""
+        from rag.vectors import VectorCache
+
+        found = []
+        for space in self.place.spaces.all():
+            folder = self.place.objects.root / self.place.spaces.folder(space.fingerprint)
+            vectors = len(VectorCache(folder, space.dimensions))
+            found.append({"fingerprint": space.fingerprint, **asdict(space), "vectors": vectors})
+        return found
+
+    # ------------------------------------------------------------------ settings
+
+    def saved_settings(self) -> dict[str, str]:
+        """Settings saved with this notebook."""
+        return dict(self.place.states.newest().settings)
+
+    def save_settings(self, settings: Mapping[str, str]) -> None:
+        """Save settings with this notebook; an empty value removes one. Builds nothing.
+
+        Raises:
+            ConfigError: a name that cannot be saved, or a value that cannot be.
+        """
+        wrong = [name for name in settings if name not in SAVABLE]
+        if wrong:
+            raise ConfigError(f"{wrong[0]} cannot be saved. These can: {', '.join(SAVABLE)}.")
+        kept = {name: value for name, value in settings.items() if value.strip()}
+        if self._reload is not None:
+            self._reload(kept)  # raises for what cannot be
+        self.place.states.publish(replace(self.place.states.newest(), settings=kept))
+        self.__dict__.pop("config", None)
+
+    def rename(self, title: str) -> None:
+        """Give the notebook a title."""
+        self.place.states.publish(replace(self.place.states.newest(), title=" ".join(title.split())[:120]))
+
+    # ------------------------------------------------------------------ cells
+
+    @cached_property
+    def _cells(self) -> Cells:
+        return Cells(self.place.objects, self.slug)
+
+    def cells(self) -> list[Cell]:
+        """The kept questions and answers, oldest first."""
+        return self._cells.all()
+
+    def keep_cell(self, answer: Answer) -> Cell:
+        """Keep an answer."""
+        return self._cells.keep(answer)
+
+    def drop_cell(self, cell_id: str) -> None:
+        """Remove a kept answer."""
+        self._cells.drop(cell_id)
+
+    def put_back_cell(self, cell: Cell) -> None:
+        """Undo `drop_cell`."""
+        self._cells.put_back(cell)
+
+    # ------------------------------------------------------------------ doing
+
+    def add(
+        self,
+        incoming: Sequence[Incoming],
+        *,
+        refused: Sequence[tuple[str, str]] = (),
+        on_event: OnEvent = ignore,
+        cancelled: IsCancelled = never,
+        wait_seconds: float = 600,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> Outcome:
+        """Keep the originals, register the sources, build and publish.
+
+        `refused` (name, reason) were given too, and turned down before they came here. A file that cannot be kept or
+        read is in the outcome's failures, with the reason; the others go in. When none of the given files could be
+        read, the verdict is FAILED.
+
+        Raises:
+            Busy, Cancelled, SpaceRefused, ModelError, StoreError: as `pipeline.build`.
+        """
+        from rag.pipeline import build_held
+
+        started = time.monotonic()
+        with lease(self.place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):
+            given, unkept = self._keep(incoming, on_event, cancelled)
+            self._register(given)
+            outcome = build_held(self.place, self.config, self.make_embedder, on_event=on_event, cancelled=cancelled)
+        return _of_this_call(outcome, given, [*refused, *unkept], time.monotonic() - started)
+
+    def build(
+        self,
+        *,
+        on_event: OnEvent = ignore,
+        cancelled: IsCancelled = never,
+        wait_seconds: float = 600,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> Outcome:
+        """Bring the index to what is wanted. Raises as `pipeline.build`."""
+        from rag.pipeline import build
+
+        return build(
+            self.place,
+            self.config,
+            self.make_embedder,
+            on_event=on_event,
+            cancelled=cancelled,
+            wait_seconds=wait_seconds,
+            on_wait=on_wait,
+        )
+
+    def remove(
+        self,
+        names: Sequence[str],
+        *,
+        on_event: OnEvent = ignore,
+        cancelled: IsCancelled = never,
+        wait_seconds: float = 600,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> Outcome:
+        """Take sources out of the next snapshot. Their originals and older snapshots stay.
+
+        Raises:
+            NotFound: a name that is not in the notebook; nothing was removed.
+        """
+        from rag.pipeline import build_held
+
+        with lease(self.place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):
+            state, head = self.place.states.newest(), self._head()
+            base = self._newest_registry(state, head)
+            rows = self.place.registry.rows(base)
+            known = {row.name for row in rows}
+            wrong = [name for name in names if name not in known]
+            if wrong:
+                listed = ", ".join(sorted(known)[:5]) or "none"
+                raise NotFound(f"There is no source {wrong[0]!r} in this notebook. It has: {listed}.")
+            rest = [row for row in rows if row.name not in set(names)]
+            self._publish_registry(state, head, rest, base, [Change(name, "source", "removed") for name in names])
+            return build_held(self.place, self.config, self.make_embedder, on_event=on_event, cancelled=cancelled)
+
+    # ------------------------------------------------------------------ registering
+
+    def _head(self) -> Manifest | None:
+        return self.place.snapshots.head()
+
+    def _newest_registry(self, state: State, head: Manifest | None) -> int | None:
+        """The version of the sources table that has both the newest wishes and the newest results."""
+        versions = [state.registry, head.tables["sources"].version if head else None]
+        return max((version for version in versions if version is not None), default=None)
+
+    def _keep(
+        self, incoming: Sequence[Incoming], on_event: OnEvent, cancelled: IsCancelled
+    ) -> tuple[list[planner.Given], list[tuple[str, str]]]:
+        given: dict[str, planner.Given] = {}
+        refused: list[tuple[str, str]] = []
+        for done, one in enumerate(incoming):
+            if cancelled():
+                break
+            name = safe_name(one.name)
+            try:
+                source = one.path if one.path is not None else one.content or b""
+                digest, size = self.place.originals.keep(source)
+            except ReadError as error:
+                refused.append((name, str(error)))
+            except OSError as error:
+                refused.append((name, f"It cannot be opened: {error.strerror or error}. Check that it is still there."))
+            else:
+                origin = str(one.path.absolute()) if one.path is not None and one.content is None else ""
+                clash = given.get(name)
+                if clash is not None and clash.digest != digest:
+                    # Two files of one batch that would get one name: the second must not replace the first unseen.
+                    name = _apart(name, origin, given)
+                given[name] = planner.Given(name, digest, size, origin)
+            on_event(Event(Stage.STORE, done + 1, len(incoming), name))
+        return list(given.values()), refused
+
+    def _register(self, given: Sequence[planner.Given]) -> None:
+        state, head = self.place.states.newest(), self._head()
+        base = self._newest_registry(state, head)
+        registration = planner.register(self.place.registry.rows(base), given, when=now())
+        changes = [Change(name, None, "added") for name in registration.added]
+        changes += [Change(name, None, "changed") for name in registration.changed]
+        changes += [Change("renamed", old, new) for old, new in registration.renamed]
+        self._publish_registry(state, head, registration.rows, base, changes)
+
+    def _publish_registry(
+        self,
+        state: State,
+        head: Manifest | None,
+        rows: Sequence[SourceRow],
+        base: int | None,
+        changes: Sequence[Change],
+    ) -> None:
+        wanted = planner.registry_fingerprint(rows)
+        if wanted == state.sources_fp:
+            return
+        version = self.place.registry.write(rows, base)
+        pending = () if head is not None and head.sources_fp == state.sources_fp else state.pending
+        self.place.states.publish(
+            replace(
+                state,
+                registry=version,
+                sources_fp=wanted,
+                sources=len(rows),
+                pending=(*pending, *changes)[:_PENDING],
+            )
+        )
+
+
+def open_notebook(
+    config: Config | None = None, slug: str = "main", *, reload: Callable[[Mapping[str, str]], Config] | None = None
+) -> Notebook:
+    """A notebook under the configured home. Reads nothing, creates nothing.
+
+    Without `config` the settings of this process are read, and the notebook's own saved settings are merged in.
+    """
+    if config is None:
+        return Notebook(load_config(), slug, reload=lambda saved: load_config(saved=saved))
+    return Notebook(config, slug, reload=reload or (lambda saved: load_config(saved=saved)))
+
+
+def list_notebooks(config: Config) -> list[str]:
+    """Slugs of the notebooks of the workspace."""
+    return open_home(config.home, config.workspace).folders("notebooks")
+
+
+def _apart(name: str, origin: str, taken: Mapping[str, Any]) -> str:
+    parent = Path(origin).parent.name if origin else ""
+    candidates = [f"{parent}/{name}"] if parent else []
+    stem, dot, suffix = name.rpartition(".")
+    candidates += [f"{stem} ({n}).{suffix}" if dot else f"{name} ({n})" for n in range(2, 10_000)]
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def _of_this_call(
+    outcome: Outcome,
+    given: Sequence[planner.Given],
+    refused: Sequence[tuple[str, str]],
+    seconds: float,
+) -> Outcome:
+    """An outcome of the build, told of the files that were given: only their failures, and the refused ones too."""
+    names = {one.name for one in given}
+    failures = [*refused, *(failure for failure in outcome.failures if failure[0] in names)]
+    failed = {name for name, _ in failures}
+    counts = replace(outcome.sources, failed=len(failures))
+    verdict = replace(outcome.verdict, receipt=replace(outcome.verdict.receipt, seconds=round(seconds, 4)))
+    if failures and len(failed) >= len(names | failed):
+        sentence = f"{failures[0][0]}: {failures[0][1]}"
+        if len(failures) > 1:
+            sentence = f"None of {count(len(failures), 'file')} could be read. {sentence}"
+        verdict = Verdict(
+            VerdictName.FAILED,
+            sentence,
+            "Correct the files and add them again.",
+            verdict.snapshot,
+            verdict.changes,
+            verdict.receipt,
+        )
+    elif failures:
+        verdict = replace(verdict, sentence=f"{verdict.sentence} {count(len(failures), 'file')} could not be read.")
+    return replace(outcome, verdict=verdict, sources=counts, failures=tuple(failures))
+
+
+__all__ = ["ChunkCounts", "Damaged", "Incoming", "Notebook", "SourceCounts", "list_notebooks", "open_notebook"]

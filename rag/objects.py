@@ -1,0 +1,170 @@
+"""Small immutable objects under one folder: create-if-absent, get, list, delete.
+
+Reading, listing and deleting go through obstore, whose one API also speaks to object stores. Creating is the only
+write, and on a local disk it is ours, because obstore makes no fsync: temporary file, fsync, hard link (fails if the
+name exists), fsync of the folder. So an object is there whole and durable, or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore
+
+from rag.errors import AlreadyExists, ConfigError, DiskFull, NotFound, NotWritable, StoreError, StoreUnavailable
+
+TEMPORARY = ".tmp-"
+"""Prefix of files that are not there yet. A crash leaves them; no reader looks at them."""
+
+
+class Objects:
+    """Objects below `root`. Names are relative, with `/`. Nothing is created on disk until the first `create`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def _store(self) -> LocalStore:
+        return LocalStore(self.root)
+
+    def get(self, name: str) -> bytes:
+        """The bytes of an object.
+
+        Raises:
+            NotFound: there is none of that name.
+            StoreError: it cannot be read.
+        """
+        with translated(name):
+            if not self.root.is_dir():
+                raise NotFound(f"{name} does not exist.")
+            try:
+                return bytes(self._store.get(name).bytes())
+            except FileNotFoundError:
+                raise NotFound(f"{name} does not exist.") from None
+
+    def create(self, name: str, content: bytes) -> None:
+        """Write an object that must not exist yet; it is on the disk when this returns.
+
+        Raises:
+            AlreadyExists: an object of that name exists; it was not touched.
+            StoreError: disk full, permission denied, or the like; no object of that name exists then.
+        """
+        self.create_with(name, lambda file: file.write_bytes(content))
+
+    def create_with(self, name: str, write: Callable[[Path], object]) -> None:
+        """`create`, with the bytes written by `write(temporary path)`."""
+        target = self.root / name
+        with translated(name):
+            make_folder(target.parent)
+            temporary = target.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+            try:
+                write(temporary)
+                fsync(temporary)
+                try:
+                    os.link(temporary, target)
+                except FileExistsError:
+                    raise AlreadyExists(f"{name} exists already.") from None
+                fsync(target.parent)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    temporary.unlink()
+
+    def names(self, prefix: str) -> list[str]:
+        """Names of the objects directly in folder `prefix`, sorted; none when there is no such folder.
+
+        Folders and temporary files are not objects.
+        """
+        with translated(prefix):
+            if not (self.root / prefix).is_dir():
+                return []
+            found = (entry["path"] for entry in obstore.list_with_delimiter(self._store, prefix)["objects"])
+            return sorted(name for name in found if not name.rsplit("/", 1)[-1].startswith("."))
+
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders directly in folder `prefix`, sorted, without the prefix."""
+        with translated(prefix):
+            if not (self.root / prefix).is_dir():
+                return []
+            found = obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]
+            return sorted(name.rstrip("/").rsplit("/", 1)[-1] for name in found)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is an object of that name."""
+        with translated(name):
+            return (self.root / name).is_file()
+
+    def delete(self, name: str) -> None:
+        """Remove an object; none of that name is fine."""
+        with translated(name), contextlib.suppress(FileNotFoundError):
+            if self.root.is_dir():
+                self._store.delete(name)
+
+
+def open_home(home: str, workspace: str) -> Objects:
+    """The objects of one workspace. Creates nothing.
+
+    Raises:
+        ConfigError: `home` is an address of a kind that is not supported.
+        StoreUnavailable: `home` exists and is not a folder.
+    """
+    if "://" in home and not home.startswith("file://"):
+        raise ConfigError(
+            f"RAGBOOK_HOME is {home!r}. This Ragbook keeps its home in a local folder: give a path such as ./data."
+        )
+    root = Path(home.removeprefix("file://")).expanduser().absolute()
+    if root.exists() and not root.is_dir():
+        raise StoreUnavailable(f"RAGBOOK_HOME is {home!r}, which is a file. Give a folder.")
+    return Objects(root / workspace)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents, each made durable in its parent."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for step in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            step.mkdir()
+        fsync(step.parent)
+
+
+def fsync(path: Path) -> None:
+    """Make a file's bytes, or a folder's entries, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Turn an `OSError` or an obstore error about `name` into the error of ours that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise translate(error, name) from error
+    except BaseError as error:
+        text = str(error)
+        if "os error 13" in text or "os error 1)" in text or "os error 30" in text:
+            raise NotWritable(f"No permission for {name}. Check the owner and mode of the home folder.") from error
+        raise StoreUnavailable(f"{name} cannot be used. Check that the home folder is there and try again.") from error
+
+
+def translate(error: OSError, name: str) -> StoreError:
+    """The error of ours for an `OSError` about `name`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFull(f"No space left while writing {name}. Free some space and try again; what was saved is safe.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return NotWritable(f"No permission for {name} ({error.strerror}). Check the owner and mode of the home folder.")
+    reason = error.strerror or error.__class__.__name__
+    return StoreUnavailable(f"{name} cannot be used: {reason}. Check that the home folder is there and try again.")

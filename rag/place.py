@@ -1,0 +1,79 @@
+"""Where one notebook lies, and the stores it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.config import Config, check_slug
+from rag.manifest import Manifest
+from rag.objects import Objects, open_home
+from rag.originals import Originals
+from rag.snapshots import Snapshots
+from rag.spaces import Spaces
+from rag.state import States
+
+if TYPE_CHECKING:
+    from rag.sources import Registry
+
+
+@dataclass(frozen=True)
+class Place:
+    """One notebook of one workspace. Making one creates and reads nothing."""
+
+    objects: Objects
+    slug: str
+    snapshots: Snapshots = field(init=False)
+    states: States = field(init=False)
+    spaces: Spaces = field(init=False)
+    originals: Originals = field(init=False)
+
+    def __post_init__(self) -> None:
+        check_slug("The notebook's name", self.slug)
+        object.__setattr__(self, "snapshots", Snapshots(self.objects, self.slug))
+        object.__setattr__(self, "states", States(self.objects, self.slug))
+        object.__setattr__(self, "spaces", Spaces(self.objects))
+        object.__setattr__(self, "originals", Originals(self.objects))
+
+    @property
+    def folder(self) -> Path:
+        """The notebook's folder. It may not exist yet."""
+        return self.objects.root / "notebooks" / self.slug
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The table of sources. Imports lancedb."""
+        from rag.sources import Registry
+
+        return Registry(self.folder)
+
+    def index_folder(self, recipe_fp: str) -> str:
+        """Folder of the chunks of a recipe, below the notebook's folder."""
+        return f"index/{recipe_fp[:16]}"
+
+    def missing_file(self, manifest: Manifest) -> str | None:
+        """The cheap check of a snapshot: every pinned file is there with its size. A sentence where one is not."""
+        for table in manifest.tables.values():
+            for file in table.files:
+                path = self.folder / table.path / file.path
+                try:
+                    size = path.stat().st_size if path.is_file() else -1
+                except OSError:
+                    size = -1
+                name = f"{table.path}/{file.path}"
+                if size < 0:
+                    return f"{name} of snapshot {manifest.snapshot} is missing."
+                if size != file.size:
+                    return f"{name} of snapshot {manifest.snapshot} has {size:,} bytes instead of {file.size:,}."
+        return None
+
+
+def place_of(config: Config, slug: str) -> Place:
+    """The place of a notebook under the configured home.
+
+    Raises:
+        ConfigError: the home or the name is not usable.
+    """
+    return Place(open_home(config.home, config.workspace), slug)

@@ -1,0 +1,113 @@
+"""The vector of a question in the space of a snapshot. Never of another space."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from rag.config import LOCAL_MODEL, Config
+from rag.errors import BadKey
+from rag.spaces import Space, Spaces, draft
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from rag.embedding.embedder import Embedder, Usage
+
+_REMEMBERED = 256
+
+
+class Questions:
+    """Embeds questions for one snapshot. Safe to share by threads; the model is made at the first question.
+
+    Where the configured model is another one, the embedded model answers for its own space, because it needs no
+    settings; for any other space there is no vector, and searching goes by words alone.
+    """
+
+    def __init__(
+        self, space: Space, spaces: Spaces, config: Config, make_embedder: Callable[[Config], Embedder]
+    ) -> None:
+        self.space = space
+        self._spaces = spaces
+        self._config = config
+        self._make = make_embedder
+        self._lock = threading.Lock()
+        self._embedder: Embedder | None = None
+        self._checked = False
+        self._vectors: OrderedDict[str, npt.NDArray[np.float32]] = OrderedDict()
+
+    @property
+    def config(self) -> Config | None:
+        """Settings whose model makes vectors of this space; None where there are none."""
+        fields = draft(self._config)
+        if {**asdict(self.space), **fields} == asdict(self.space):
+            return self._config
+        local = replace(
+            self._config, embedder="local", embed_model=LOCAL_MODEL, embed_base_url=None, embed_dimensions=None
+        )
+        if self.space.provider == "local" and {**asdict(self.space), **draft(local)} == asdict(self.space):
+            return local
+        return None
+
+    def vector(self, text: str) -> tuple[npt.NDArray[np.float32] | None, str]:
+        """The (d,) float32 vector of a question, L2-normalised; or None and why there is none, in a sentence.
+
+        A question asked before costs nothing. The first one of a process checks the model by its canary, unless the
+        model's weights are part of the space by digest.
+
+        Raises:
+            SpaceRefused: the live model is not the one of this space.
+            ModelError: it failed.
+        """
+        with self._lock:
+            if text in self._vectors:
+                self._vectors.move_to_end(text)
+                return self._vectors[text], ""
+            embedder, note = self._ready()
+            if embedder is None:
+                return None, note
+            vector = embedder.embed_query(text)
+            self._vectors[text] = vector
+            if len(self._vectors) > _REMEMBERED:
+                self._vectors.popitem(last=False)
+            return vector, ""
+
+    def usage(self) -> Usage:
+        """What questions have used so far."""
+        from rag.embedding.embedder import Usage
+
+        return self._embedder.usage if self._embedder else Usage()
+
+    @property
+    def canary_texts(self) -> int:
+        """Texts embedded to check the model, so far."""
+        return self._canary_texts
+
+    _canary_texts = 0
+
+    def local(self) -> Embedder | None:
+        """The embedder where using it is free of charge: for scoring sentences."""
+        return self._embedder if self.space.provider == "local" else None
+
+    def _ready(self) -> tuple[Embedder | None, str]:
+        config = self.config
+        if config is None:
+            return None, (
+                f"Searched by words only: this snapshot was built with {self.space}, which is not what the settings "
+                "name now. Switch the settings back, or build a new index."
+            )
+        if self._embedder is None:
+            try:
+                self._embedder = self._make(config)
+            except BadKey as error:
+                return None, f"Searched by words only. {error}"
+        if not self._checked and not self.space.revision:
+            before = self._embedder.usage.texts
+            self._spaces.check(self.space, self._embedder)
+            self._canary_texts += self._embedder.usage.texts - before
+        self._checked = True
+        return self._embedder, ""

@@ -1,0 +1,112 @@
+"""What a build made of each source, in rows, counts and words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from rag.manifest import Manifest, VerdictName
+from rag.outcome import SourceCounts, count
+from rag.planner import Plan, SourceRow
+from rag.splitting import Piece
+
+
+@dataclass
+class Read:
+    """A source that was read, and its chunks with the keys of their vectors; or why it could not be (`failure`).
+
+    `embedded` counts the texts that were paid for because of it."""
+
+    row: SourceRow
+    pieces: list[Piece] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+    media_type: str = ""
+    failure: str = ""
+    embedded: int = 0
+
+
+def results(wanted: Sequence[SourceRow], todo: Plan, reads: Sequence[Read], snapshot: int) -> list[SourceRow]:
+    """The registry as the new snapshot has it: what was wanted, and what became of it."""
+    kept = {row.source_id: row for row in todo.keep}
+    renamed = {new.source_id: old for old, new in todo.renamed}
+    read = {one.row.source_id: one for one in reads}
+    rows = []
+    for row in wanted:
+        if row.source_id in kept:
+            # Everything but what the user may have changed without touching the chunks.
+            rows.append(replace(kept[row.source_id], position=row.position, origin=row.origin, added=row.added))
+        elif row.source_id in renamed:
+            old = renamed[row.source_id]
+            rows.append(
+                replace(
+                    old,
+                    name=row.name,
+                    origin=row.origin,
+                    position=row.position,
+                    snapshot=snapshot,
+                    changed="renamed",
+                    why=f"was {old.name}: nothing embedded",
+                )
+            )
+        else:
+            rows.append(_result(row, read[row.source_id], snapshot))
+    return rows
+
+
+def _result(row: SourceRow, read: Read, snapshot: int) -> SourceRow:
+    if read.failure:
+        kept = f" The {count(row.chunks, 'chunk')} of its former content stay." if row.built_digest else ""
+        return replace(
+            row, state="failed", changed="failed", reason=read.failure, why=read.failure + kept, snapshot=snapshot
+        )
+    total, embedded = len(read.pieces), read.embedded
+    return replace(
+        row,
+        state="indexed",
+        reason="",
+        media_type=read.media_type,
+        built_digest=row.digest,
+        chunks=total,
+        embedded=embedded,
+        reused=total - embedded,
+        changed="changed" if row.built_digest else "new",
+        why=counted(total, embedded),
+        snapshot=snapshot,
+    )
+
+
+def source_counts(rows: Sequence[SourceRow], todo: Plan, reads: Sequence[Read]) -> SourceCounts:
+    good = [read for read in reads if not read.failure]
+    changed = sum(1 for read in good if read.row.built_digest)
+    return SourceCounts(
+        total=sum(1 for row in rows if row.built_digest),
+        added=len(good) - changed,
+        changed=changed,
+        unchanged=sum(1 for row in todo.keep if row.state == "indexed"),
+        renamed=len(todo.renamed),
+        removed=len(todo.drop),
+        failed=sum(1 for row in rows if row.state == "failed"),
+    )
+
+
+def counted(total: int, embedded: int) -> str:
+    if not embedded:
+        return f"{count(total, 'chunk')}, all reused"
+    if embedded == total:
+        return f"{count(total, 'chunk')} embedded"
+    return f"{count(total, 'chunk')}: {embedded:,} embedded, {total - embedded:,} reused"
+
+
+def published_sentence(verdict: VerdictName, manifest: Manifest, embedded: int) -> str:
+    chunks = count(manifest.counts.chunks, "chunk")
+    made = f"{count(embedded, 'text')} embedded, the rest reused" if embedded else "nothing was embedded"
+    verb = {
+        VerdictName.BUILT: "Built",
+        VerdictName.UPDATED: "Updated",
+        VerdictName.REBUILT: "Built with another recipe",
+        VerdictName.RESUMED: "Finished the interrupted build",
+        VerdictName.RECOVERED: "Recovered from damage",
+        VerdictName.SWITCHED: "Switched back to a saved index",
+    }[verdict]
+    sources = count(manifest.counts.sources, "source")
+    return f"{verb}: snapshot {manifest.snapshot} has {chunks} from {sources}; {made}."

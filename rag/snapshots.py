@@ -1,0 +1,167 @@
+"""The snapshots of a notebook: head, history, publish. And the lease: who is building."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from rag.errors import AlreadyExists, Busy, Cancelled, Conflict, Damaged, NotFound
+from rag.manifest import Manifest, parse_manifest
+from rag.objects import Objects, make_folder, translated
+from rag.progress import IsCancelled, never
+
+
+class Snapshots:
+    """The manifests of one notebook, numbered from 1."""
+
+    def __init__(self, objects: Objects, slug: str) -> None:
+        self._objects = objects
+        self._folder = f"notebooks/{slug}/manifests"
+
+    def numbers(self) -> list[int]:
+        """Numbers in use, ascending, whether their manifests are intact or not."""
+        stems = (name.rsplit("/", 1)[1].removesuffix(".json") for name in self._objects.names(self._folder))
+        return sorted(int(stem) for stem in stems if stem.isdigit())
+
+    def get(self, number: int) -> Manifest:
+        """One manifest.
+
+        Raises:
+            NotFound: there is no snapshot of that number.
+            Damaged: it fails its check.
+            NewerFormat: a newer Ragbook wrote it.
+        """
+        name = self.name(number)
+        try:
+            content = self._objects.get(name)
+        except NotFound:
+            raise NotFound(f"There is no snapshot {number}.") from None
+        manifest = parse_manifest(content, name)
+        if manifest.snapshot != number:
+            raise Damaged(f"{name} fails its check: it says that it is snapshot {manifest.snapshot}.")
+        return manifest
+
+    def newest(self) -> Iterator[Manifest | Damaged]:
+        """Manifests from the newest to the oldest; in place of one that fails its check, the reason.
+
+        Raises:
+            NewerFormat: when the iteration meets one.
+        """
+        for number in reversed(self.numbers()):
+            try:
+                yield self.get(number)
+            except Damaged as error:
+                yield error
+            except NotFound:  # retired between the listing and the look
+                continue
+
+    def head(self) -> Manifest | None:
+        """The newest manifest that passes its check."""
+        return next((found for found in self.newest() if isinstance(found, Manifest)), None)
+
+    def next_number(self) -> int:
+        """The number after the highest in use. A damaged manifest keeps its number: history only grows."""
+        numbers = self.numbers()
+        return numbers[-1] + 1 if numbers else 1
+
+    def publish(self, manifest: Manifest) -> None:
+        """Create the manifest: the one commit point. Everything it pins must be durable before.
+
+        Raises:
+            Conflict: that number was published by another writer in the meantime.
+        """
+        try:
+            self._objects.create(self.name(manifest.snapshot), manifest.to_json())
+        except AlreadyExists:
+            raise Conflict(f"Snapshot {manifest.snapshot} was published by another writer first.") from None
+
+    def name(self, number: int) -> str:
+        """Name of the object that holds a manifest."""
+        return f"{self._folder}/{number:08d}.json"
+
+
+def now() -> str:
+    """The time as ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def writer_name() -> str:
+    """Who writes: host and process, for manifests and for those who wait."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+@contextmanager
+def lease(
+    folder: Path,
+    *,
+    wait_seconds: float,
+    cancelled: IsCancelled = never,
+    on_wait: Callable[[str], None] | None = None,
+) -> Iterator[None]:
+    """Be the only builder of the notebook in `folder`, as a courtesy: safety is in `Snapshots.publish`.
+
+    A file lock that dies with its process. `on_wait` is told once, in a sentence, who is building and since when.
+
+    Raises:
+        Busy: another process was still building after `wait_seconds`.
+        Cancelled: `cancelled()` came true while waiting.
+    """
+    with translated(str(folder.name)):
+        make_folder(folder)
+        lock = FileLock(folder / ".lock", thread_local=False)
+        deadline = time.monotonic() + wait_seconds
+        told = False
+        while True:
+            try:
+                lock.acquire(timeout=0.05)
+                break
+            except Timeout:
+                if cancelled():
+                    raise Cancelled("Stopped while waiting for another process to finish building.") from None
+                who = lease_holder(folder) or "Another process"
+                if time.monotonic() >= deadline:
+                    raise Busy(f"{who} is building this notebook. Try again when it has finished.") from None
+                if on_wait and not told:
+                    on_wait(f"{who} is building this notebook; waiting for it to finish.")
+                    told = True
+                time.sleep(0.1)
+    note = folder / ".lock.json"
+    try:
+        with translated(str(folder.name)):
+            note.write_text(json.dumps({"writer": writer_name(), "since": now()}), "utf-8")
+        yield
+    finally:
+        with suppress(OSError):
+            note.unlink()
+        lock.release()
+
+
+def lease_holder(folder: Path) -> str | None:
+    """Who is building and since when, as the beginning of a sentence; None when nobody is."""
+    path = folder / ".lock"
+    if not path.exists():
+        return None
+    probe = FileLock(path, thread_local=False)
+    try:
+        probe.acquire(timeout=0)
+        probe.release()
+        return None
+    except Timeout:  # held, which is what we came to learn; a Timeout is an OSError too, so it goes first
+        held = True
+    except OSError:  # a home that cannot be written has no builder
+        held = False
+    if not held:
+        return None
+    try:
+        note = json.loads((folder / ".lock.json").read_text("utf-8"))
+        return f"{note['writer']} (since {note['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "Another process"

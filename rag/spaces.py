@@ -1,0 +1,226 @@
+"""Spaces: which vectors are comparable, and the canary that tells when a model changed behind its name.
+
+A space is written field by field, never taken from a model object: those hold API keys. Endpoint, key, timeouts,
+batch sizes and retries are no part of it; the endpoint is recorded as provenance, and the canary decides.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from rag.config import Config
+from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused
+from rag.fingerprint import fingerprint
+from rag.manifest import FORMAT, dump_checked, load_checked
+from rag.objects import Objects
+from rag.snapshots import now
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from rag.embedding.embedder import Embedder
+
+CANARY_TEXTS = (
+    "The quick brown fox jumps over the lazy dog.",
+    "Invoices are due within thirty days of delivery.",
+    "Der Zug nach Köln fährt um 14:07 Uhr von Gleis 3 ab.",
+    "La photosynthèse transforme la lumière en énergie chimique.",
+    "def add(a: int, b: int) -> int:\n    return a + b",
+    "水は摂氏百度で沸騰する。",
+    "What is the capital of Portugal?",
+    "SELECT name, price FROM products WHERE price > 100;",
+)
+"""Fixed for ever: changing one would make every saved canary meaningless. One has a line break, to see what is done
+with it."""
+
+CANARY_COSINE = 0.99
+"""Least cosine at which a canary vector counts as the same. Weight-only int8 and float32 twins of the default model
+agree to 0.9991 (460 texts); another model of the same family is far below 0.9."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """An embedding space. `dimensions` is what the model returned, not what it was asked for; `variant` tells apart
+    models that answer to one description with different canaries."""
+
+    provider: str
+    model: str
+    revision: str
+    dimensions: int
+    query_prefix: str = ""
+    text_prefix: str = ""
+    normalise: bool = True
+    newline_policy: str = "kept"
+    long_text: str = "refused"
+    variant: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hex digits."""
+        return fingerprint(asdict(self))
+
+    def __str__(self) -> str:
+        return f"{self.model} ({self.provider}, {self.dimensions} dimensions)"
+
+
+@dataclass(frozen=True)
+class SavedSpace:
+    """A space with its canary: (8, d) float32 vectors as texts and as queries. `endpoint` is provenance only."""
+
+    space: Space
+    created: str
+    endpoint: str
+    text_vectors: npt.NDArray[np.float32]
+    query_vectors: npt.NDArray[np.float32]
+
+
+def draft(config: Config) -> dict[str, Any]:
+    """What the settings say of the space: all fields but `dimensions` (which only the model can tell, unless known)
+    and `variant`. Imports no model."""
+    from rag.embedding.identity import identity
+
+    return identity(config)
+
+
+class Spaces:
+    """The saved spaces of one workspace."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def folder(self, fp: str) -> str:
+        """Folder of a space below the workspace."""
+        return f"spaces/{fp[:16]}"
+
+    def all(self) -> list[Space]:
+        """Every saved space that passes its check, oldest first."""
+        found = []
+        for name in self._objects.folders("spaces"):
+            try:
+                body = self._body(f"spaces/{name}/space.json")
+            except (NotFound, Damaged):
+                continue  # `doctor` names it; a space that cannot be read is one that is not known
+            found.append((str(body["created"]), Space(**body["space"])))
+        return [space for _, space in sorted(found, key=lambda pair: pair[0])]
+
+    def wanted(self, config: Config) -> Space | None:
+        """The saved space that the settings describe; None when nothing was ever embedded with them."""
+        fields = draft(config)
+        for space in reversed(self.all()):
+            if {**asdict(space), **fields, "variant": space.variant} == asdict(space):
+                return space
+        return None
+
+    def get(self, fp: str) -> SavedSpace:
+        """A saved space by its fingerprint.
+
+        Raises:
+            NotFound, Damaged, NewerFormat
+        """
+        import numpy as np
+
+        name = f"{self.folder(fp)}/space.json"
+        body = self._body(name)
+        space = Space(**body["space"])
+        if space.fingerprint != fp:
+            raise Damaged(f"{name} fails its check: it describes another space.")
+
+        def matrix(key: str) -> npt.NDArray[np.float32]:
+            flat = np.frombuffer(base64.b64decode(body["canary"][key]), dtype="<f4")
+            return flat.reshape(len(CANARY_TEXTS), space.dimensions)
+
+        return SavedSpace(space, body["created"], body["endpoint"], matrix("text_vectors"), matrix("query_vectors"))
+
+    def _body(self, name: str) -> Mapping[str, Any]:
+        body = load_checked(self._objects.get(name), name)
+        if int(body.get("format", 0)) > FORMAT:
+            raise NewerFormat(f"{name} has storage format {body['format']}, and this Ragbook knows up to {FORMAT}.")
+        return body
+
+    def admit(self, embedder: Embedder, config: Config) -> Space:
+        """The space of a live model, checked by its canary or, for a model not met before, saved with one.
+
+        Costs eight texts (sixteen where queries are embedded in another way), in one or two calls; nothing when the
+        model's weights are part of the space by digest and the space is known.
+
+        Raises:
+            SpaceRefused: the model answers to a saved space's description and gives other vectors.
+        """
+        import numpy as np
+
+        fields = draft(config)
+        known = self.wanted(config)
+        if known is not None and fields["revision"]:
+            return known
+        texts, queries = _canary(embedder, fields)
+        dimensions = int(texts.shape[1])
+        if known is not None:
+            self.check(known, embedder, texts, queries)
+            return known
+        space = Space(**{**fields, "dimensions": dimensions})
+        body = {
+            "format": FORMAT,
+            "space": asdict(space),
+            "created": now(),
+            "endpoint": config.embed_base_url or "",
+            "canary": {
+                "texts": list(CANARY_TEXTS),
+                "text_vectors": base64.b64encode(np.ascontiguousarray(texts, "<f4").tobytes()).decode(),
+                "query_vectors": base64.b64encode(np.ascontiguousarray(queries, "<f4").tobytes()).decode(),
+            },
+        }
+        try:
+            self._objects.create(f"{self.folder(space.fingerprint)}/space.json", dump_checked(body))
+        except AlreadyExists:
+            self.check(space, embedder, texts, queries)
+        return space
+
+    def check(
+        self,
+        space: Space,
+        embedder: Embedder,
+        texts: npt.NDArray[np.float32] | None = None,
+        queries: npt.NDArray[np.float32] | None = None,
+    ) -> None:
+        """Compare a live model with the canary of a saved space.
+
+        Raises:
+            SpaceRefused: another dimension, or a cosine under `CANARY_COSINE`.
+        """
+        saved = self.get(space.fingerprint)
+        if texts is None or queries is None:
+            texts, queries = _canary(embedder, asdict(space))
+        if texts.shape[1] != space.dimensions:
+            raise SpaceRefused(
+                f"The saved vectors are from {space}, and the model that answers to this name now returns "
+                f"{texts.shape[1]} dimensions. Set the model back, or build a new index for the new one."
+            )
+        least = float(
+            min((texts * saved.text_vectors).sum(axis=1).min(), (queries * saved.query_vectors).sum(axis=1).min())
+        )
+        if least < CANARY_COSINE:
+            raise SpaceRefused(
+                f"The saved vectors are from {space}, and the model that answers to this name now is another one: "
+                f"its test vectors agree to {least:.3f} only, and {CANARY_COSINE} is needed. "
+                "Set the model back, or build a new index for the new one. Nothing was mixed."
+            )
+
+
+def _canary(embedder: Embedder, fields: Mapping[str, Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    import numpy as np
+
+    def vectors(role: Any) -> npt.NDArray[np.float32]:
+        parts = list(embedder.embed(CANARY_TEXTS, role))
+        matrix = np.empty((len(CANARY_TEXTS), parts[0][1].shape[1]), dtype=np.float32)
+        for indexes, batch in parts:
+            matrix[indexes] = batch
+        return matrix
+
+    texts = vectors("text")
+    # Without prefixes every provider we have embeds a query as it embeds a text: one payment is enough.
+    same = fields["query_prefix"] == fields["text_prefix"]
+    return texts, texts if same else vectors("query")

@@ -1,0 +1,237 @@
+"""What an opening finds, in words. Zero model calls; imports neither lancedb nor llama-index.
+
+The verdict is a function of the newest valid manifest, the wanted recipe, the state and the files on the disk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rag.config import Config
+from rag.errors import ConfigError, Damaged, NewerFormat, StoreError
+from rag.journal import Interrupted, Journal
+from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName
+from rag.outcome import count
+from rag.place import Place
+from rag.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
+from rag.snapshots import lease_holder
+from rag.state import State
+
+
+@dataclass(frozen=True)
+class Status:
+    """A verdict with what it was computed from.
+
+    `recipe` is the wanted one; its fingerprint is None while nothing was ever embedded with these settings. `head` is
+    the newest intact snapshot, the one that answers. `counts`, `size_bytes` and `failed` (name, reason) are those of
+    `head`. `registered` sources are wanted. `seconds` is how long looking took.
+    """
+
+    verdict: Verdict
+    recipe: Mapping[str, Any]
+    recipe_fp: str | None
+    space_fp: str | None
+    head: Manifest | None
+    counts: Counts | None
+    failed: tuple[tuple[str, str], ...]
+    size_bytes: int
+    registered: int
+    seconds: float
+
+
+def look(place: Place, config: Config) -> Status:
+    """The verdict on a notebook.
+
+    Raises:
+        ConfigError: settings that cannot be. Everything that can be wrong with the home is a verdict.
+    """
+    started = time.monotonic()
+    try:
+        return _look(place, config, started)
+    except NewerFormat as error:
+        return _bare(VerdictName.NEWER_FORMAT, str(error), "Open it with a newer Ragbook.", started)
+    except ConfigError:
+        raise
+    except StoreError as error:
+        return _bare(VerdictName.UNAVAILABLE, str(error), "Check the home folder, then try again.", started)
+
+
+def _look(place: Place, config: Config, started: float) -> Status:
+    state = place.states.newest()
+    space = place.spaces.wanted(config)
+    recipe = wanted_recipe(config, space)
+    recipe_fp = recipe_fingerprint(recipe) if space else None
+    head, problems, recipes = _history(place)
+    holder = lease_holder(place.folder)
+    found = _Findings(
+        state=state,
+        head=head,
+        problems=tuple(problems) + tuple(place.states.damaged),
+        changes=recipe_changes(head.recipe, recipe) if head else (),
+        same_recipe=head is not None and head.recipe_fp == recipe_fp,
+        saved_elsewhere=recipes.get(recipe_fp or ""),
+        holder=holder,
+        interrupted=None if holder else Journal(place.folder).read(),
+    )
+    verdict = _verdict(found)
+    return Status(
+        verdict=verdict,
+        recipe=recipe,
+        recipe_fp=recipe_fp,
+        space_fp=space.fingerprint if space else None,
+        head=head,
+        counts=head.counts if head else None,
+        failed=tuple((one.name, one.reason) for one in head.failures) if head else (),
+        size_bytes=head.size if head else 0,
+        registered=state.sources,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _history(place: Place) -> tuple[Manifest | None, list[str], dict[str, int]]:
+    """The newest intact snapshot, what is wrong with newer ones, and the newest snapshot of each recipe."""
+    head: Manifest | None = None
+    problems: list[str] = []
+    recipes: dict[str, int] = {}
+    for found in place.snapshots.newest():
+        if isinstance(found, Damaged):
+            if head is None:
+                problems.append(str(found))
+            continue
+        recipes.setdefault(found.recipe_fp, found.snapshot)
+        if head is None:
+            problem = place.missing_file(found)
+            if problem:
+                problems.append(problem)
+            else:
+                head = found
+    return head, problems, recipes
+
+
+@dataclass(frozen=True)
+class _Findings:
+    state: State
+    head: Manifest | None
+    problems: Sequence[str]
+    changes: tuple[Change, ...]
+    same_recipe: bool
+    saved_elsewhere: int | None
+    holder: str | None
+    interrupted: Interrupted | None
+
+
+def _verdict(found: _Findings) -> Verdict:
+    head, state = found.head, found.state
+    if found.holder:
+        answering = f" Snapshot {head.snapshot} keeps answering." if head else ""
+        return _name(VerdictName.BUSY, head, f"{found.holder} is building.{answering}", "Follow its progress.")
+    if found.problems:
+        return _damaged(found)
+    if head is None and not state.sources:
+        return _name(VerdictName.EMPTY, None, "This notebook has no sources yet.", "Add files, or the sample library.")
+    if found.interrupted and not (found.same_recipe and head and head.sources_fp == state.sources_fp):
+        paid = f"{found.interrupted.paid:,} of {count(found.interrupted.total, 'text')}"
+        return _name(
+            VerdictName.RESUMABLE,
+            head,
+            f"A build was interrupted: {paid} are paid for and kept.",
+            "Continue the build; nothing is paid for twice.",
+            state.pending,
+        )
+    if head is None:
+        sources = count(state.sources, "source")
+        return _name(
+            VerdictName.NEW, None, f"{sources} added, and no index built yet.", "Build the index.", state.pending
+        )
+    if not found.same_recipe:
+        return _other_recipe(found, head)
+    if head.sources_fp != state.sources_fp:
+        return _name(
+            VerdictName.STALE,
+            head,
+            f"The sources changed since snapshot {head.snapshot}, which keeps answering.",
+            "Update the index; only changed text is embedded.",
+            state.pending,
+        )
+    return _current(head)
+
+
+def _current(head: Manifest) -> Verdict:
+    counts = head.counts
+    kept = [failure.name for failure in head.failures if failure.kept]
+    if kept:
+        return _name(
+            VerdictName.SOURCE_ERROR,
+            head,
+            f"Snapshot {head.snapshot} answers from the former content of {count(len(kept), 'source')} that could not "
+            f"be read again: {', '.join(kept[:3])}.",
+            "Add a readable copy, or remove it.",
+            tuple(Change(failure.name, None, failure.reason) for failure in head.failures if failure.kept),
+        )
+    unread = f" {count(counts.failed, 'file')} could not be read." if counts.failed else ""
+    if not counts.chunks:
+        return _name(
+            VerdictName.EMPTY,
+            head,
+            f"This notebook has no readable sources.{unread}",
+            "Add files, or the sample library.",
+            tuple(Change(failure.name, None, failure.reason) for failure in head.failures),
+        )
+    verdict = _name(
+        VerdictName.HIT,
+        head,
+        f"Opened snapshot {head.snapshot} from disk: {count(counts.chunks, 'chunk')} from "
+        f"{count(counts.sources, 'source')}. Nothing was embedded.{unread}",
+        "Ask.",
+    )
+    return Verdict(
+        verdict.name,
+        verdict.sentence,
+        verdict.next_step,
+        verdict.snapshot,
+        verdict.changes,
+        Receipt(saved_texts=counts.chunks),
+        "disk",
+    )
+
+
+def _other_recipe(found: _Findings, head: Manifest) -> Verdict:
+    named = "; ".join(str(change) for change in found.changes[:3])
+    if found.saved_elsewhere:
+        step = f"Switch: snapshot {found.saved_elsewhere} was built with these settings, so nothing is paid for twice."
+    else:
+        step = "Build beside it, or set the settings back."
+    return _name(
+        VerdictName.OTHER_RECIPE,
+        head,
+        f"Snapshot {head.snapshot} was built with other settings ({named}). It keeps answering in its own space; "
+        "nothing is mixed.",
+        step,
+        found.changes,
+    )
+
+
+def _damaged(found: _Findings) -> Verdict:
+    head = found.head
+    fallback = f" Snapshot {head.snapshot} answers instead." if head else " No intact snapshot is left."
+    return _name(
+        VerdictName.DAMAGED,
+        head,
+        f"{found.problems[0]}{fallback} The originals are safe.",
+        "Build again: it repairs from the vector cache and the originals, and pays only for what no copy holds.",
+        tuple(Change("damage", None, problem) for problem in found.problems[:50]),
+    )
+
+
+def _name(
+    name: VerdictName, head: Manifest | None, sentence: str, step: str, changes: Sequence[Change] = ()
+) -> Verdict:
+    return Verdict(name, sentence, step, head.snapshot if head else None, tuple(changes))
+
+
+def _bare(name: VerdictName, sentence: str, step: str, started: float) -> Status:
+    verdict = Verdict(name, sentence, step)
+    return Status(verdict, {}, None, None, None, None, (), 0, 0, time.monotonic() - started)

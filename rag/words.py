@@ -1,0 +1,66 @@
+"""Words and sentences of a text, for scoring and checking. No model, any script."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+_WORD = re.compile(r"\w+(?:[.'’-]\w+)*")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
+_BREAK = re.compile(
+    r"(?<=[.!?…])(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\betc\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bz\.B\.)[\"'”’»)\]]*\s+(?=[^\s.,;:])|(?<=[。！？])|\n[^\S\n]*\n\s*|\n(?=[^\S\n]*(?:[-*+•·#|>]|\d+[.)])\s)"
+)
+_STOP = frozenset(
+    """
+    a an and any are as at be been but by can could did do does for from had has have how i if in into is it its me my
+    no nor not of on or our she should so such than that the their them then there these they this those to was we were
+    what when where which who whom whose why will with would you your about after before between during
+    der die das und ist ein eine in im den dem des zu mit auf für von wie was wer wo wann warum welche
+    le la les un une des et est dans en du de que qui quoi où quand comment pourquoi quel quelle
+    el los las y es en un una de del que qué quién dónde cuándo cómo por para
+    """.split()  # noqa: SIM905 - a list of a hundred quoted words is unreadable
+)
+
+
+def content_words(text: str) -> list[str]:
+    """The words that carry meaning, folded for comparing: no case, no accents, a common English ending taken off;
+    scripts without spaces as pairs of characters."""
+    folded = unicodedata.normalize("NFKD", text.casefold())
+    folded = "".join(char for char in folded if not unicodedata.combining(char) or char > "\u0e00")
+    words: list[str] = []
+    for match in _WORD.finditer(folded):
+        word = match.group()
+        if _CJK.search(word):
+            for run in _CJK.findall(word):
+                words += [run[i : i + 2] for i in range(max(1, len(run) - 1))]
+        elif word not in _STOP and (len(word) > 1 or word.isdigit()):
+            words.append(_stem(word))
+    return words
+
+
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Character ranges of the sentences and list items of a text, without white space around them."""
+    at = 0
+    for match in _BREAK.finditer(text):
+        yield from _trimmed(text, at, match.end())
+        at = match.end()
+    yield from _trimmed(text, at, len(text))
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if start < end:
+        yield start, end
+
+
+def _stem(word: str) -> str:
+    for ending in ("'s", "’s"):
+        word = word.removesuffix(ending)
+    for ending, rest in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ed", ""), ("es", ""), ("s", "")):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            return word[: len(word) - len(ending)] + rest
+    return word.removesuffix("e") if len(word) > 4 else word
