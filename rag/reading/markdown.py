@@ -1,8 +1,7 @@
-"""Markdown: the text as written, without live HTML and without links that run something."""
+"""Markdown: the text as written, with its headings found. Raw HTML and links stay as text: nothing here is rendered."""
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,23 +10,18 @@ from markdown_it import MarkdownIt
 
 from rag.reading.cleaning import Composer, check_length, clean
 from rag.reading.encoding import decode
-from rag.reading.html import to_text
 from rag.reading.places import Reading
 
 # Block structure is all that is needed: leaving the inline rules out makes parsing several times faster.
 _PARSER = MarkdownIt("commonmark").disable("inline")
 
 # Possessive quantifiers (*+) wherever two parts could fight over the same characters: hostile files count on that.
-_CODE_SPAN = re.compile(r"(?<!`)(`++)(.+?)(?<!`)\1(?!`)", re.DOTALL)
-_TAG = re.compile(r"</?([A-Za-z][A-Za-z0-9-]*+)(?:\s[^<>]*+)?/?>|<!--(?:[^-]|-(?!->)){0,2000}+-->")
-_AUTOLINK = re.compile(r"<([A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*+)>")
 # Text in brackets, then a target in parentheses, which may itself hold one level of parentheses.
 _LINK = re.compile(
     r"!?\[([^\[\]]*+)\]\(\s*+(<[^<>\n]*+>|[^\s()]*+(?:\([^()\n]*+\)[^\s()]*+)*+)(?:\s[^()\n]*+)?+\)",
 )
-_DEFINITION = re.compile(r"^ {0,3}\[[^\[\]\n]++\]:[ \t]*+\n?[ \t]*+(\S++).*$\n?", re.MULTILINE)
+_PICTURE = re.compile(r"data:[\w/+.-]{1,80};base64,[A-Za-z0-9+/=\s]{200,}+")
 _EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)([^*`\n]+?)(?<=\S)\1")
-_RUNNING = ("javascript:", "data:", "vbscript:")
 
 
 class _Block(NamedTuple):
@@ -51,8 +45,10 @@ def read(raw: bytes, media_type: str) -> Reading:
 
 
 def compose(text: str, composer: Composer) -> None:
-    """Add Markdown text to what `composer` holds."""
-    text = clean(text)
+    """Add Markdown text to what `composer` holds; the bytes of embedded pictures are left out."""
+    text, pictures = _PICTURE.subn("data:…", clean(text))
+    if pictures:
+        composer.note("Pictures embedded in the text were left out.")
     lines = text.split("\n")
     done = 0
     for block in _blocks(lines):
@@ -62,10 +58,10 @@ def compose(text: str, composer: Composer) -> None:
         raw = "\n".join(lines[block.start : block.end])
         gap = _gap(lines, block.start)
         if block.kind == "heading":
-            title = _EMPHASIS.sub(r"\2", _LINK.sub(r"\1", _defused(block.title)))
-            composer.add_heading(block.level, title, _defused(raw), gap)
+            title = _EMPHASIS.sub(r"\2", _LINK.sub(r"\1", block.title))
+            composer.add_heading(block.level, title, raw, gap)
         else:
-            composer.add(raw if block.kind == "code" else to_text(raw), gap)
+            composer.add(raw, gap)
         done = block.end
     _add(composer, lines, done, len(lines))
 
@@ -93,7 +89,7 @@ def _add(composer: Composer, lines: list[str], start: int, end: int) -> None:
     if text.strip():
         while not lines[start].strip():
             start += 1
-        composer.add(_defused(text), _gap(lines, start))
+        composer.add(text, _gap(lines, start))
 
 
 def _gap(lines: list[str], start: int) -> str:
@@ -102,27 +98,3 @@ def _gap(lines: list[str], start: int) -> str:
     while before >= 0 and not lines[before].strip():
         before -= 1
     return "\n" * (start - before) if before >= 0 else "\n\n"
-
-
-def _defused(text: str) -> str:
-    """The text without tags and without running links; code spans are left alone."""
-    parts: list[str] = []
-    done = 0
-    for span in _CODE_SPAN.finditer(text):
-        parts += (_without_live_parts(text[done : span.start()]), span[0])
-        done = span.end()
-    parts.append(_without_live_parts(text[done:]))
-    return "".join(parts)
-
-
-def _without_live_parts(text: str) -> str:
-    text = _DEFINITION.sub(lambda found: "" if _runs(found[1]) else found[0], text)
-    text = _LINK.sub(lambda found: found[1] if _runs(found[2]) else found[0], text)
-    text = _AUTOLINK.sub(lambda found: "" if _runs(found[1]) else found[0], text)
-    return _TAG.sub(lambda found: "\n" if (found[1] or "").lower() == "br" else "", text)
-
-
-def _runs(target: str) -> bool:
-    """True when following the link would run a script or open data, however the scheme is spelled."""
-    plain = html.unescape(target.strip("<>"))
-    return "".join(plain.split()).lower().startswith(_RUNNING)

@@ -1,4 +1,4 @@
-"""CSV and TSV: every row becomes one line that can be read alone, "header: value; header: value"."""
+"""CSV and TSV: one line per row, cells separated by ` | `, under the names of the columns."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(raw: bytes, media_type: str) -> Reading:
         # One quotation mark was never closed, so the last cell swallowed the rest of the file.
         composer.note("A quotation mark in this table is never closed, so all quotation marks were read as text.")
         rows = list(_rows(text, delimiter, quoted=False))
-    composer.add("\n".join(_lines(rows)))
+    _add(composer, rows)
     return composer.reading(media_type)
 
 
@@ -62,31 +62,22 @@ def _delimiter(text: str, usual: str) -> str:
     return best
 
 
-def _lines(rows: list[list[str]]) -> Iterator[str]:
-    """One line per row; a title above the table stays a line of its own.
+def _add(composer: Composer, rows: list[list[str]]) -> None:
+    """One line per row. The names of the columns are a heading, so that every chunk of the table is sent with them.
 
-    The first row after that names the columns, unless it holds numbers as rows do.
+    A title above the table stays a line of its own. The first row after that names the columns, unless it holds numbers
+    as rows do.
     """
-    if not rows:
-        return
     while len(rows) > 1 and _filled(rows[0]) == 1 and any(_filled(row) > 1 for row in rows[1:5]):
-        yield "".join(rows.pop(0))  # a title above the table
-    names = rows[0]
-    if len(rows) == 1 or any(_NUMBER.fullmatch(name) for name in names):
-        for row in rows:
-            yield " | ".join(" ".join(cell.split()) for cell in row)
-        return
-    length = 0
-    for row in rows[1:]:
-        named = (
-            f"{(names[place] if place < len(names) else '') or f'column {place + 1}'}: {cell}"
-            for place, cell in enumerate(row)
-            if cell
-        )
-        line = " ".join("; ".join(named).split("\n"))
-        length += len(line) + 1
-        check_length(length)  # long headers over many rows grow: stop before the memory does
-        yield line
+        composer.add("".join(rows.pop(0)))  # a title above the table
+    if len(rows) > 1 and not any(_NUMBER.fullmatch(name) for name in rows[0]):
+        names = _line(rows.pop(0))
+        composer.add_heading(1, names, names)
+    composer.add("\n".join(_line(row) for row in rows))
+
+
+def _line(row: list[str]) -> str:
+    return " | ".join(" ".join(cell.split()) for cell in row)
 
 
 def _filled(row: list[str]) -> int:
