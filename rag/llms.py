@@ -72,16 +72,46 @@ class TextStream(Iterator[str]):
     Cancelled within a fifth of a second of being told so; `text` and `usage` stay after either.
     """
 
+    def __init__(self, answer: _Answer) -> None:
+        # The iterator knows the answer but not this object: dropping this drops the iterator at once, which ends the
+        # connection. In a circle, both would wait for the garbage collector while the server writes on.
+        self._answer = answer
+        self._iterator = answer.run()
+
+    def __next__(self) -> str:
+        return next(self._iterator)
+
+    def close(self) -> None:
+        """Stop the answer and end its connection."""
+        self._iterator.close()
+
+    @property
+    def text(self) -> str:
+        """What has been written so far."""
+        return self._answer.text
+
+    @property
+    def usage(self) -> LlmUsage:
+        """What has been used; complete once the iteration has ended, in whatever way."""
+        return self._answer.usage
+
+    @property
+    def finish_reason(self) -> str | None:
+        """In the server's words: `stop`, or `length` if the answer was cut short; None before the end."""
+        return self._answer.finish_reason
+
+
+class _Answer:
+    """One answer being written: the request, its thread and its line, and what came so far."""
+
     def __init__(
         self,
         llm: LLM,
         messages: Sequence[ChatMessage],
-        *,
-        cancelled: Callable[[], bool] | None = None,
-        max_tokens: int | None = None,
-        patience: Patience = PATIENCE,
+        cancelled: Callable[[], bool] | None,
+        max_tokens: int | None,
+        patience: Patience,
     ) -> None:
-        """Prepare to ask `llm`. A passing failure is tried again within `patience`, until the first piece is there."""
         found = getattr(llm, "endpoint", None)
         self._endpoint = found if isinstance(found, Endpoint) else Endpoint("LLM", llm.metadata.model_name, "")
         self._llm = llm
@@ -95,24 +125,14 @@ class TextStream(Iterator[str]):
         self._calls = 0
         self._seconds = 0.0
         self._billed: tuple[int, int] | None = None
-        self.finish_reason: str | None = None  # in the server's words: `stop`, or `length` if the answer was cut short
-        self._iterator = self._run()
-
-    def __next__(self) -> str:
-        return next(self._iterator)
-
-    def close(self) -> None:
-        """Stop the answer and end its connection."""
-        self._iterator.close()
+        self.finish_reason: str | None = None
 
     @property
     def text(self) -> str:
-        """What has been written so far."""
         return "".join(self._pieces)
 
     @property
     def usage(self) -> LlmUsage:
-        """What has been used; complete once the iteration has ended, in whatever way."""
         prompt = completion = 0
         if self._billed is not None:
             prompt, completion = self._billed
@@ -123,7 +143,8 @@ class TextStream(Iterator[str]):
         cost = None if price is None else price.cost(prompt, completion)
         return LlmUsage(self._calls, prompt, completion, cost, self._seconds, self._billed is not None)
 
-    def _run(self) -> Generator[str, None, None]:
+    def run(self) -> Generator[str, None, None]:
+        """The pieces."""
         started = time.monotonic()
         try:
             reply = persist(self._begin, endpoint=self._endpoint, patience=self._patience, cancelled=self._cancelled)
@@ -187,8 +208,12 @@ def stream(
     max_tokens: int | None = None,
     patience: Patience = PATIENCE,
 ) -> TextStream:
-    """The answer of `llm` to `messages`, piece by piece."""
-    return TextStream(llm, messages, cancelled=cancelled, max_tokens=max_tokens, patience=patience)
+    """The answer of `llm` to `messages`, piece by piece.
+
+    `cancelled` is asked every twentieth of a second, even while the server is silent. A passing failure is tried again
+    within `patience`, until the first piece is there.
+    """
+    return TextStream(_Answer(llm, messages, cancelled, max_tokens, patience))
 
 
 def _read(

@@ -7,10 +7,11 @@ snapshot, after it the new one is complete. Nothing is removed before its replac
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +19,12 @@ import numpy.typing as npt
 from rag import planner
 from rag.config import Config
 from rag.embedding.tokens import tokenizer_for
-from rag.errors import Cancelled, Conflict, Damaged, ReadError, StoreError
+from rag.errors import Cancelled, Conflict, Damaged, NotFound, ReadError, StoreError
 from rag.fingerprint import chunk_id, vector_key
 from rag.journal import Journal
+from rag.lance_files import files_of, set_aside_torn
 from rag.manifest import Change, Counts, Failure, Manifest, Receipt, Verdict, VerdictName
+from rag.objects import translated
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.pinning import pin, verify
 from rag.place import Place
@@ -108,9 +111,8 @@ class _Build:
         self.state = self.place.states.newest()
         self._look_at_history()
         space = self.place.spaces.wanted(self.config)
-        base = self._base(space)
         wanted = self.place.registry.rows(self.state.registry)
-        built = self.place.registry.rows(base.tables["sources"].version) if base else []
+        base, table, built = self._base(space)
         todo = planner.plan(wanted, built)
         if base and todo.nothing and base is self.head and not self.passed_over:
             self.journal.clear()
@@ -121,31 +123,47 @@ class _Build:
             read.keys = [vector_key(space.fingerprint, "text", piece.embed_text) for piece in read.pieces]
         recipe = wanted_recipe(self.config, space)
         recipe_fp = recipe_fingerprint(recipe)
-        table = self._table(base, recipe_fp, space)
+        if base is None or table is None:
+            table = self._new_table(recipe_fp, space)
+        elif table.version != base.tables["chunks"].version:
+            table.restore(base.tables["chunks"].version)  # ahead of its manifest: the rest of a crash
         self._write_chunks(table, reads, todo, space, recipe_fp)
         return self._publish(base, table, todo, reads, wanted, space, recipe, recipe_fp)
 
     # ------------------------------------------------------------------ where we stand
 
     def _look_at_history(self) -> None:
-        """The head, and the newest intact snapshot of each recipe. `passed_over` says what newer ones failed."""
-        self.head: Manifest | None = None
+        """The intact snapshots, newest first, and the head among them. `passed_over` says what newer ones failed."""
+        self.intact: list[Manifest] = []
         self.passed_over: list[str] = []
-        self.newest_of: dict[str, Manifest] = {}
+        self.unreadable = False
         for found in self.place.snapshots.newest():
             problem = str(found) if isinstance(found, Damaged) else self.place.missing_file(found)
-            if isinstance(found, Damaged) or problem:
-                if self.head is None:
-                    self.passed_over.append(problem or "")
-                continue
-            self.head = self.head or found
-            self.newest_of.setdefault(found.recipe_fp, found)
+            self.unreadable |= isinstance(found, Damaged)
+            if isinstance(found, Manifest) and not problem:
+                self.intact.append(found)
+            elif not self.intact:
+                self.passed_over.append(problem or "")
+        self.head = self.intact[0] if self.intact else None
 
-    def _base(self, space: Space | None) -> Manifest | None:
-        """The snapshot to start from: the newest intact one of the wanted recipe."""
-        if space is None:
-            return None
-        return self.newest_of.get(recipe_fingerprint(wanted_recipe(self.config, space)))
+    def _base(self, space: Space | None) -> tuple[Manifest | None, ChunkTable | None, list[SourceRow]]:
+        """The snapshot to start from, the newest of the wanted recipe whose tables can be used; its chunk table,
+        which may be ahead of it; and its sources."""
+        recipe_fp = recipe_fingerprint(wanted_recipe(self.config, space)) if space else None
+        for manifest in self.intact:
+            if manifest.recipe_fp != recipe_fp:
+                continue
+            pinned = manifest.tables["chunks"]
+            path = self.place.folder / pinned.path
+            try:
+                # A power cut can leave a torn version that nobody published; Lance then opens none of the others.
+                set_aside_torn(path, pinned.version)
+                table = ChunkTable.open(path.parent, path.stem)
+                files_of(path, pinned.version)
+                return manifest, table, self.place.registry.rows(manifest.tables["sources"].version)
+            except (Damaged, NotFound) as error:
+                self.passed_over.append(str(error))
+        return None, None, []
 
     # ------------------------------------------------------------------ read and split
 
@@ -197,24 +215,20 @@ class _Build:
     def _cache(self, space: Space) -> VectorCache:
         return VectorCache(self.place.objects.root / self.place.spaces.folder(space.fingerprint), space.dimensions)
 
-    def _table(self, base: Manifest | None, recipe_fp: str, space: Space) -> ChunkTable:
-        """The chunk table to write to, standing where `base` left it, or empty."""
+    def _new_table(self, recipe_fp: str, space: Space) -> ChunkTable:
+        """An empty chunk table in a folder of its own. What an unfinished build left there is cleared away, unless a
+        manifest pins it or might."""
         folder = self.place.folder
-        if base is not None:
-            pinned = base.tables["chunks"]
-            path = folder / pinned.path
-            try:
-                table = ChunkTable.open(path.parent, path.stem)
-                if table.version != pinned.version:
-                    table.restore(pinned.version)  # ahead of its manifest: the rest of a crash
-                return table
-            except Damaged as error:
-                self.passed_over.append(str(error))
+        pinned = {manifest.tables["chunks"].path for manifest in self.place.snapshots.newest() if _read_well(manifest)}
         root = self.place.index_folder(recipe_fp)
         for attempt in range(1, 1000):
             name = root if attempt == 1 else f"{root}-{attempt}"
-            if not (folder / name).exists():
-                return ChunkTable.create(folder / name, "chunks", space.dimensions, space.fingerprint)
+            if (folder / name).exists():
+                if self.unreadable or f"{name}/chunks.lance" in pinned:
+                    continue
+                with translated(name):
+                    shutil.rmtree(folder / name)
+            return ChunkTable.create(folder / name, "chunks", space.dimensions, space.fingerprint)
         raise StoreError(f"{root} has too many damaged copies. Move some of them out of the home.")
 
     def _write_chunks(self, table: ChunkTable, reads: Sequence[Read], todo: Plan, space: Space, recipe_fp: str) -> None:
@@ -427,6 +441,10 @@ class _Build:
     def _stop_if_cancelled(self) -> None:
         if self.cancelled():
             raise Cancelled("Stopped. What was paid for is kept, and the next build goes on from there.")
+
+
+def _read_well(found: Manifest | Damaged) -> TypeGuard[Manifest]:
+    return isinstance(found, Manifest)
 
 
 def _groups(reads: Sequence[Read]) -> Iterator[list[Read]]:

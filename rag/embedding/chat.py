@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,7 @@ class RemoteChat(OpenAI):
                 f"RAGBOOK_LLM_MODEL is {endpoint.model!r}, which OpenAI offers through its Responses API only. "
                 "Choose another, such as gpt-4.1-mini."
             )
+        client = cuttable_client()
         super().__init__(
             model=endpoint.model,
             temperature=0.0,
@@ -51,8 +53,10 @@ class RemoteChat(OpenAI):
             api_base=endpoint.address,
             max_retries=0,
             timeout=timeout,
-            http_client=cuttable_client(),
+            http_client=client,
         )
+        # The SDK closes its client when it is collected, but then its sockets may have been collected before it.
+        weakref.finalize(self, client.close)
         self._endpoint = endpoint
 
     @property

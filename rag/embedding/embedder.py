@@ -197,13 +197,9 @@ class Embedder:
                 f"{self._model.model_name} gave {len(answer)} vectors of {found} dimensions; expected {count} of "
                 f"{expected}. It is not the model this index was built with: check the embedding settings."
             )
-        try:
-            matrix = np.asarray(answer, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise VectorInvalid(
-                f"{self._model.model_name} gave vectors that hold other things than numbers."
-            ) from error
-        norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+        matrix = np.asarray(answer, dtype=np.float64)
+        with np.errstate(over="ignore"):
+            norms = np.linalg.norm(matrix, axis=1, keepdims=True)
         if not np.isfinite(norms).all() or not norms.all():
             raise VectorInvalid(f"{self._model.model_name} gave a vector that is zero or not finite. Try again.")
         vectors: npt.NDArray[np.float32] = (matrix / norms).astype(np.float32)

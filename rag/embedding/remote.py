@@ -6,8 +6,10 @@ A subclass of llama-index's own, because that one retries on its own (10 times 1
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
+import openai
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.embeddings.openai import OpenAIEmbedding
 
@@ -26,6 +28,7 @@ class RemoteEmbedding(OpenAIEmbedding):  # type: ignore[misc]  # llama-index-emb
 
     def __init__(self, endpoint: Endpoint, *, dimensions: int | None = None, timeout: float = TIMEOUT) -> None:
         """A model at `endpoint`; `dimensions` asks the server for shorter vectors."""
+        client = openai.DefaultHttpxClient()
         super().__init__(
             # `model` must be one of llama-index's list; `model_name` is what is sent.
             model="text-embedding-3-small",
@@ -37,7 +40,10 @@ class RemoteEmbedding(OpenAIEmbedding):  # type: ignore[misc]  # llama-index-emb
             max_retries=0,
             timeout=timeout,
             embed_batch_size=2048,
+            http_client=client,
         )
+        # The SDK closes its client when it is collected, but then its sockets may have been collected before it.
+        weakref.finalize(self, client.close)
         self._endpoint = endpoint
 
     def _get_credential_kwargs(self, is_async: bool = False) -> dict[str, Any]:
@@ -59,7 +65,7 @@ class RemoteEmbedding(OpenAIEmbedding):  # type: ignore[misc]  # llama-index-emb
         client = self._get_client()
         try:
             reply = client.embeddings.create(input=sent, model=self.model_name, **self.additional_kwargs)
-            found = [(item.index, item.embedding) for item in reply.data]
+            found = [(item.index, [float(value) for value in item.embedding]) for item in reply.data]
         except (ValueError, TypeError, AttributeError) as error:
             # What the SDK raises when the JSON is none or has another shape: it does not check it.
             raise BadReply(no_answer(self._endpoint, "something that is no list of vectors")) from error
