@@ -72,7 +72,20 @@ class TextStream(Iterator[str]):
     Cancelled within a fifth of a second of being told so; `text` and `usage` stay after either.
     """
 
-    def __init__(self, answer: _Answer) -> None:
+    def __init__(
+        self,
+        llm: LLM,
+        messages: Sequence[ChatMessage],
+        *,
+        cancelled: Callable[[], bool] | None = None,
+        max_tokens: int | None = None,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        """Prepare to ask `llm`. `cancelled` is asked every twentieth of a second, even while the server is silent.
+
+        A passing failure is tried again within `patience`, until the first piece is there.
+        """
+        answer = _Answer(llm, messages, cancelled, max_tokens, patience)
         # The iterator knows the answer but not this object: dropping this drops the iterator at once, which ends the
         # connection. In a circle, both would wait for the garbage collector while the server writes on.
         self._answer = answer
@@ -208,12 +221,8 @@ def stream(
     max_tokens: int | None = None,
     patience: Patience = PATIENCE,
 ) -> TextStream:
-    """The answer of `llm` to `messages`, piece by piece.
-
-    `cancelled` is asked every twentieth of a second, even while the server is silent. A passing failure is tried again
-    within `patience`, until the first piece is there.
-    """
-    return TextStream(_Answer(llm, messages, cancelled, max_tokens, patience))
+    """The answer of `llm` to `messages`, piece by piece: see `TextStream`."""
+    return TextStream(llm, messages, cancelled=cancelled, max_tokens=max_tokens, patience=patience)
 
 
 def _read(

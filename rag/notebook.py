@@ -308,7 +308,7 @@ class Notebook:
         changes: Sequence[Change],
     ) -> None:
         wanted = planner.registry_fingerprint(rows)
-        if wanted == state.sources_fp:
+        if wanted == state.sources_fp and list(rows) == self.place.registry.rows(base):
             return
         version = self.place.registry.write(rows, base)
         pending = () if head is not None and head.sources_fp == state.sources_fp else state.pending

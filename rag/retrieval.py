@@ -33,6 +33,7 @@ LEAST_COVERED = 0.5
 question's words."""
 
 _LONGEST_QUESTION = 2000
+_STEP = 32
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,11 @@ class Searcher:
         order = sorted(fused, key=lambda number: (-fused[number], -dense.get(number, -1.0), number))
         unique: dict[str, list[int]] = {}
         rows = {}
-        # In steps: a text that stands in many sources must not crowd the others out.
-        for at in range(0, len(order), 2 * k):
-            step = order[at : at + 2 * k]
+        # In steps: a text that stands in many sources must not crowd the others out. Their scores are next to each
+        # other, so a step of some size finds them all.
+        size = max(2 * k, _STEP)
+        for at in range(0, len(order), size):
+            step = order[at : at + size]
             for number, row in zip(step, self.reader.rows_at(step), strict=True):
                 rows[number] = row
                 unique.setdefault(row.text, []).append(number)

@@ -1,11 +1,16 @@
-"""The one layer of retries. The openai SDK's own is switched off, because it cannot be cancelled and waits up to two
-minutes each time; llama-index's is, because it multiplies with the SDK's."""
+"""The one layer of retries, on tenacity.
+
+The openai SDK's own is switched off, because it cannot be cancelled and waits up to two minutes each time; llama-index's
+is, because it multiplies with the SDK's.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from rag.embedding import failures
 from rag.embedding.endpoint import Endpoint, Patience
@@ -30,22 +35,26 @@ def persist(
         ModelError: what the last failure came to.
         Cancelled: while waiting.
     """
-    started = time.monotonic()
-    attempt = 0
-    while True:
-        attempt += 1
-        try:
-            return call()
-        except Exception as error:
-            failure = failures.translate(error, endpoint)
-            if failure is None or failure is error:
-                raise
-            wait = _wait(error, attempt, patience)
-            late = time.monotonic() - started + wait > patience.seconds
-            if not failures.passing(error) or late or attempt >= _attempts(error, patience):
-                # `from None`: the original may repeat the key, and a log would print it.
-                raise failure from None
-        rest(wait, cancelled)
+
+    def stop(state: RetryCallState) -> bool:
+        late = (state.seconds_since_start or 0.0) + state.upcoming_sleep > patience.seconds
+        return late or state.attempt_number >= _attempts(_error(state), patience)
+
+    retrying = Retrying(
+        retry=retry_if_exception(failures.passing),
+        wait=lambda state: _wait(_error(state), state.attempt_number, patience),
+        stop=stop,
+        sleep=lambda seconds: rest(float(seconds), cancelled),
+        reraise=True,
+    )
+    try:
+        return retrying(call)
+    except Exception as error:
+        failure = failures.translate(error, endpoint)
+        if failure is None or failure is error:
+            raise
+        # `from None`: the original may repeat the key, and a log would print it.
+        raise failure from None
 
 
 def rest(seconds: float, cancelled: Callable[[], bool] | None) -> None:
@@ -59,6 +68,11 @@ def rest(seconds: float, cancelled: Callable[[], bool] | None) -> None:
         if cancelled is not None and cancelled():
             raise Cancelled("Stopped while waiting for the model server. What was paid for is kept.")
         time.sleep(min(left, _SLICE))
+
+
+def _error(state: RetryCallState) -> BaseException:
+    error = state.outcome.exception() if state.outcome else None
+    return error or RuntimeError("asked about an attempt that did not fail")
 
 
 def _wait(error: BaseException, attempt: int, patience: Patience) -> float:
