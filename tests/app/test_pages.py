@@ -1,0 +1,249 @@
+"""Each page, over the real engine: what it says in each state, and what its buttons do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import rag
+from rag.manifest import VerdictName
+from tests.app.walking import HANDBOOK, OUTAGE, finish_job, words
+
+Open = Callable[..., AppTest]
+
+
+def ask(at: AppTest, question: str) -> None:
+    at.chat_input(key="ask").set_value(question).run()
+    assert not at.exception
+
+
+@pytest.mark.parametrize("page", ["", "library", "versions", "settings"])
+def test_every_page_opens_on_an_empty_home(open_page: Open, page: str, tmp_path: Path) -> None:
+    at = open_page(page)
+    assert not at.exception
+    assert "EMPTY" in words(at)
+    assert not list((tmp_path / "home").glob("**/*")), "looking creates nothing"
+
+
+def test_empty_offers_documents_and_the_sample(open_page: Open) -> None:
+    at = open_page()
+    assert "Add documents, then ask" in words(at)
+    at.button(key="add_documents").click().run()
+    assert "Library" in words(at)
+
+
+def test_sample_library_is_built_once_and_then_a_hit(open_page: Open, notebook: rag.Notebook) -> None:
+    at = open_page()
+    at.button(key="use_sample").click().run()
+    finish_job(at, notebook)
+    assert "BUILT" in words(at)
+    assert "HIT" in words(at)
+    assert "HIT" in words(open_page("versions"))
+    assert notebook.status().verdict.receipt.calls == 0
+
+
+def test_an_answer_is_kept_with_its_citations(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page()
+    assert "Ask your first question" in words(at)
+    ask(at, "Within how many days may units be returned?")
+    again = words(open_page())
+    assert "within <mark>" in again or "<mark>Units may be returned within 30 days of delivery.</mark>" in again
+    assert "handbook.md" in again
+    assert 'class="cite verified"' in again
+    assert "embedding calls to open" in again
+    assert len(built.cells()) == 1
+
+
+def test_the_drawer_shows_the_passage_in_its_source(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page()
+    ask(at, "Within how many days may units be returned?")
+    cell = built.cells()[0]
+    at.button(key=f"source_{cell.id}_{cell.answer.citations[0].n}").click().run()
+    assert 'data-hook="source"' in words(at)
+    assert "character by character" in words(at)
+
+
+def test_a_cell_is_deleted_and_put_back(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page()
+    ask(at, "What caused the outage?")
+    cell = built.cells()[0]
+    at.button(key=f"drop_{cell.id}").click().run()
+    assert built.cells() == []
+    at.button(key="undo").click().run()
+    assert built.cells() == [cell]
+
+
+def test_a_cell_of_an_older_snapshot_says_so_and_is_asked_again(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page()
+    ask(at, "What caused the outage?")
+    old = built.cells()[0]
+    built.add([rag.Incoming("new.md", content=b"# News\n\nNothing of note.\n")])
+    at = open_page()
+    assert "Answered on snapshot 1. The current index is snapshot 2." in words(at)
+    at.button(key=f"refresh_{old.id}").click().run()
+    assert [cell.answer.snapshot for cell in built.cells()] == [2]
+
+
+def test_a_question_before_any_document_waits(open_page: Open, notebook: rag.Notebook) -> None:
+    at = open_page()
+    ask(at, "What caused the outage?")
+    assert "is asked as soon as the documents are in" in words(at)
+    notebook.add([rag.Incoming("outage.txt", content=OUTAGE)])
+    at.run()
+    assert [cell.answer.question for cell in notebook.cells()] == ["What caused the outage?"]
+
+
+def test_files_dropped_into_the_ask_box_are_added_and_then_asked(open_page: Open, notebook: rag.Notebook) -> None:
+    at = open_page()
+    at.chat_input(key="ask").upload("outage.txt", OUTAGE, "text/plain").set_value("What caused the outage?").run()
+    finish_job(at, notebook)
+    cell = notebook.cells()[0]
+    assert cell.answer.question == "What caused the outage?"
+    assert "retry loop" in cell.answer.text
+
+
+def test_a_question_stays_when_the_model_fails(
+    open_page: Open, built: rag.Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAGBOOK_LLM", "openai-compatible")
+    monkeypatch.setenv("RAGBOOK_LLM_MODEL", "none-there")
+    monkeypatch.setenv("RAGBOOK_LLM_BASE_URL", "http://127.0.0.1:9/v1")
+    at = open_page()
+    ask(at, "What caused the outage?")
+    text = words(at)
+    assert 'data-kind="failed"' in text
+    assert "What caused the outage?" in text
+    assert "outage.txt" in text
+
+
+def test_upload_of_two_files(open_page: Open, notebook: rag.Notebook) -> None:
+    at = open_page("library")
+    at.file_uploader[0].upload("handbook.md", HANDBOOK, "text/markdown").upload(
+        "../../outage.txt", OUTAGE, "text/plain"
+    ).run()
+    finish_job(at, notebook)
+    assert "BUILT" in words(at)
+    assert sorted(row.name for row in notebook.sources()) == ["handbook.md", "outage.txt"]
+    assert list(at.dataframe[0].value["File"]) == [row.name for row in notebook.sources()]
+    at.run()
+    at.run()
+    assert len(notebook.history()) == 1, "the same files are not added again on each rerun"
+
+
+def test_a_file_that_fails_says_why(open_page: Open, notebook: rag.Notebook) -> None:
+    at = open_page("library")
+    at.file_uploader[0].upload("broken.pdf", b"%PDF-1.4 broken", "application/pdf").upload(
+        "a.md", HANDBOOK, "text/markdown"
+    ).run()
+    finish_job(at, notebook)
+    row = next(row for row in notebook.sources() if row.state == "failed")
+    assert row.reason in words(at).replace("&#x27;", "'")
+    table = at.dataframe[0].value
+    assert list(table.loc[table["File"] == "broken.pdf", "Why"]) == [row.reason]
+    at.button_group(key="filter").set_value("failed").run()
+    assert list(at.dataframe[0].value["File"]) == ["broken.pdf"]
+
+
+def test_find_a_file(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page("library")
+    at.text_input(key="find").set_value("OUT").run()
+    assert list(at.dataframe[0].value["File"]) == ["outage.txt"]
+
+
+def test_remove_asks_first(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page("library")
+    at.session_state["sources_0"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    at.run()
+    at.button(key="remove").click().run()
+    assert "outage.txt" in words(at)
+    at.button(key="remove_confirm").click().run()
+    finish_job(at, built)
+    assert [row.name for row in built.sources()] == ["handbook.md"]
+
+
+def test_versions_shows_the_recipe_and_the_timeline(open_page: Open, built: rag.Notebook) -> None:
+    built.add([rag.Incoming("handbook.md", content=HANDBOOK + b"\nShipping is free.\n")])
+    at = open_page("versions")
+    text = words(at)
+    assert "Every part of the recipe saved with snapshot 2 equals what would be built today." in text
+    assert text.index('data-snapshot="2"') < text.index('data-snapshot="1"')
+    assert "all-MiniLM-L6-v2" in text
+    assert 'class="ok">same' in text
+
+
+def test_settings_say_what_a_change_would_do(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page("settings")
+    assert 'data-impact="none"' in words(at)
+    assert at.button(key="apply").disabled
+    at.number_input(key="set_main_RAGBOOK_CHUNK_SIZE").set_value(300).run()
+    assert 'data-impact="recipe"' in words(at)
+    assert "220 → 300" in words(at)
+    at.button(key="apply").click().run()
+    assert not at.exception
+    assert built.saved_settings() == {"RAGBOOK_CHUNK_SIZE": "300"}
+    assert rag.open_notebook(rag.load_config()).status().verdict.name is VerdictName.OTHER_RECIPE
+    at.button(key="verdict_action").click().run()
+    finish_job(at, built)
+    at.number_input(key="set_main_RAGBOOK_CHUNK_SIZE").set_value(220).run()
+    assert "Snapshot 1 was built with these settings" in words(at)
+
+
+def test_another_model_is_a_new_space_and_its_fields_appear(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page("settings")
+    at.selectbox(key="set_main_RAGBOOK_EMBEDDER").set_value("openai-compatible").run()
+    assert "RAGBOOK_EMBED_MODEL" in words(at)
+    assert at.button(key="apply").disabled, "a server without a model and an address cannot be asked"
+    at.text_input(key="set_main_RAGBOOK_EMBED_MODEL").set_value("nomic-embed-text")
+    at.text_input(key="set_main_RAGBOOK_EMBED_BASE_URL").set_value("http://127.0.0.1:9/v1").run()
+    assert "new space" in words(at)
+    assert not at.button(key="apply").disabled
+    at.selectbox(key="set_main_RAGBOOK_EMBEDDER").set_value("local").run()
+    assert 'data-impact="none"' in words(at)
+
+
+def test_a_wrong_setting_shows_its_sentence(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page("settings")
+    at.number_input(key="set_main_RAGBOOK_CHUNK_OVERLAP").set_value(200).run()
+    assert "RAGBOOK_CHUNK_OVERLAP is 200" in words(at)
+    assert at.button(key="apply").disabled
+
+
+def test_a_setting_of_the_environment_is_fixed(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAGBOOK_CHUNK_SIZE", "128")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-not-to-be-seen")
+    at = open_page("settings")
+    assert at.number_input(key="set_main_RAGBOOK_CHUNK_SIZE").disabled
+    assert "Fixed by RAGBOOK_CHUNK_SIZE in the environment" in words(at)
+    assert "sk-not-to-be-seen" not in str(at)
+    assert "set · never shown, never saved" in words(at)
+
+
+@pytest.mark.parametrize("page", ["", "library", "versions", "settings"])
+def test_a_wrong_environment_is_a_sentence_on_every_page(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    monkeypatch.setenv("RAGBOOK_EMBEDDER", "magic")
+    at = open_page(page)
+    assert not at.exception
+    assert "RAGBOOK_EMBEDDER" in words(at)
+    assert "magic" in words(at)
+
+
+def test_another_notebook(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page()
+    at.text_input(key="new_notebook_title").set_value("Contracts & terms")
+    at.button(key="new_notebook_create").click().run()
+    assert rag.list_notebooks(rag.load_config()) == ["contracts-terms", "main"]
+    assert "EMPTY" in words(at)
+    assert at.query_params["notebook"] == "contracts-terms"
+    assert "Contracts &amp; terms" in words(open_page(notebook="contracts-terms"))
+    assert "HIT" in words(open_page(notebook="main"))
+
+
+def test_a_name_in_the_address_that_cannot_be_is_a_sentence(open_page: Open) -> None:
+    at = open_page(notebook="../../etc")
+    assert not at.exception
+    assert "a-z" in words(at)

@@ -1,0 +1,147 @@
+"""A question under way: asked in a thread, drawn as it comes, kept when it ends or is stopped."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from rag.citations import Answer
+from rag.manifest import Receipt
+from ui import session, wording
+from ui.cells import question_html
+from ui.frame import Page
+from ui.untrusted import answer_html, escaped
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from rag.loader import Opened
+
+FRAMES = 30
+"""Redraws of a streaming answer per second, however fast its words come."""
+PATIENCE = 4.0
+"""Seconds to wait for a stopped answer to come to its end by itself, with passages and citations."""
+
+Item = str | Answer | Exception
+
+
+class Asking:
+    """One question in a thread of its own, so that a stop is noticed while the model is silent."""
+
+    def __init__(self, opened: Opened, question: str) -> None:
+        self.text = ""
+        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._cancelled = threading.Event()
+        self._opened, self._question = opened, question
+        threading.Thread(target=self._run, name="ask", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            for item in self._opened.ask(self._question, cancelled=self._cancelled.is_set):
+                self._items.put(item)
+        except Exception as error:  # noqa: BLE001 it crosses to the page's thread, which raises it
+            self._items.put(error)
+
+    def next(self, seconds: float) -> Answer | None:
+        """Collect what comes within `seconds`; the Answer once it is there."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            try:
+                item = self._items.get(timeout=left)
+            except queue.Empty:
+                return None
+            if isinstance(item, Answer):
+                return item
+            if isinstance(item, Exception):
+                raise item
+            self.text += item
+        return None
+
+    def stop(self) -> Answer | None:
+        """Stop asking; the partial answer, if it comes in time."""
+        self._cancelled.set()
+        try:
+            return self.next(PATIENCE)
+        except Exception:  # noqa: BLE001 the user has turned away: what had come is what there is
+            return None
+
+
+def ask(page: Page, number: int, question: str, replaces: str | None) -> None:
+    """Ask, draw, keep; then show the page anew. A stop or a leave keeps what had come."""
+    snapshot = page.status.verdict.snapshot
+    if snapshot is None:
+        return
+    # A plain dict, taken out once: after a stop every touch of the session state would end the run again.
+    under_way: dict[str, str] = st.session_state.setdefault("under_way", {})
+    under_way.clear()
+    under_way["question"] = question
+    st.fragment(_after_stop, run_every=0.7, key="after_stop")()
+    with st.container(border=True, key="card_live", gap="small"):
+        st.html(question_html(number, question))
+        body, line = st.empty(), st.empty()
+        line.html('<p class="small">Opening the saved index</p>')
+        asking = Asking(session.opened(page.notebook, snapshot), question)
+        try:
+            answer = _follow(asking, body, line)
+        except Exception:
+            raise
+        except BaseException:  # Streamlit's way to end a run: the stop button, a click elsewhere, a closed tab
+            _keep(page, asking.stop() or _partial(page, snapshot, question, asking.text), replaces)
+            under_way.clear()
+            under_way["stopped"] = question
+            raise
+    _keep(page, answer, replaces)
+    under_way.clear()
+    st.rerun()
+
+
+def unanswered() -> str | None:
+    """The question whose asking failed, if there is one."""
+    under_way: dict[str, str] = st.session_state.get("under_way", {})
+    return under_way.get("question")
+
+
+def forget_unanswered() -> None:
+    """Let go of that question."""
+    st.session_state.get("under_way", {}).clear()
+
+
+def _follow(asking: Asking, body: DeltaGenerator, line: DeltaGenerator) -> Answer:
+    began, shown, said = time.monotonic(), "", -1
+    while True:
+        answer = asking.next(1 / FRAMES)
+        if answer is not None:
+            return answer
+        if asking.text != shown:
+            shown = asking.text
+            body.html(answer_html(shown))
+        second = int((time.monotonic() - began) * 4)
+        if second != said:  # also while nothing comes: drawing is where Streamlit notices the stop button
+            said = second
+            doing = "Writing" if shown else f"Searching {wording.NAME}’s index and waiting for the first word"
+            line.html(f'<p class="small" data-hook="asking">{escaped(doing)}, {second / 4:.0f} s</p>')
+
+
+def _keep(page: Page, answer: Answer, replaces: str | None) -> None:
+    page.notebook.keep_cell(answer)
+    if replaces is not None:
+        page.notebook.drop_cell(replaces)
+
+
+def _partial(page: Page, snapshot: int, question: str, text: str) -> Answer:
+    status = page.status
+    model = page.notebook.config.llm_model or page.notebook.config.llm
+    return Answer(
+        question, text, "stopped", (), (), snapshot, status.verdict.name, status.recipe_fp or "", status.space_fp or "",
+        model, Receipt(cost_usd=None),
+    )  # fmt: skip
+
+
+def _after_stop() -> None:
+    """The stop button ends the run where it is; this fragment's next tick shows the page with what was kept."""
+    if st.session_state.get("under_way", {}).pop("stopped", None) is not None:
+        st.rerun()

@@ -1,0 +1,184 @@
+"""What a page works with: settings, notebook, the opened index. Heavy imports happen only inside functions."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import unicodedata
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import tzinfo
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+import rag
+from rag.config import check_slug
+
+if TYPE_CHECKING:
+    from rag import Notebook
+    from rag.jobs import Job
+    from rag.loader import Opened
+
+MAIN = "main"
+log = logging.getLogger("ragbook.ui")
+_warming = threading.Event()
+_warm = threading.Event()
+
+
+def current_slug() -> str:
+    """The notebook of this session: the one in the address, else the last one used. Keeps the address in step."""
+    asked = st.query_params.get("notebook")
+    slug = asked or str(st.session_state.get("slug", MAIN))
+    check_slug("The notebook's name", slug)
+    st.session_state["slug"] = slug
+    if slug != MAIN and asked != slug:
+        st.query_params["notebook"] = slug
+    return slug
+
+
+def choose(slug: str) -> None:
+    """Make another notebook the current one; the next rerun shows it."""
+    st.session_state["slug"] = slug
+    if slug == MAIN:
+        st.query_params.pop("notebook", None)
+    else:
+        st.query_params["notebook"] = slug
+
+
+def slug_of(title: str) -> str:
+    """A title as a folder name: `Contracts & terms` → `contracts-terms`; empty if no letter or digit is left."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:64].strip("-")
+
+
+def notebook() -> Notebook:
+    """The current notebook with its effective settings. Cheap; read anew on every rerun."""
+    return rag.open_notebook(rag.load_config(), current_slug())
+
+
+def zone() -> tzinfo | None:
+    """The reader's time zone; None (this computer's) when the browser did not say."""
+    try:
+        return ZoneInfo(st.context.timezone) if st.context.timezone else None
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def job(of: Notebook) -> Job | None:
+    """The notebook's running job, or the finished one that this session saw run and has not closed yet."""
+    from rag import jobs
+
+    seen: dict[str, Job] = st.session_state.setdefault("jobs", {})
+    latest = jobs.current(of)
+    if latest is not None and latest.running:
+        seen[of.slug] = latest
+    return seen.get(of.slug)
+
+
+def start_job(of: Notebook, kind: str, **arguments: Any) -> Job:
+    """Start a job and show it in this session until it is closed."""
+    from rag import jobs
+
+    started = jobs.start(of, cast(Any, kind), **arguments)
+    st.session_state.setdefault("jobs", {})[of.slug] = started
+    return started
+
+
+def close_job(of: Notebook) -> None:
+    """Show the finished job no longer."""
+    st.session_state.get("jobs", {}).pop(of.slug, None)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _opened(  # every argument is part of the key but the last, whose name begins with an underscore
+    home: str,
+    workspace: str,
+    slug: str,
+    snapshot: int,
+    models: str,  # noqa: ARG001
+    code: int,  # noqa: ARG001
+    _of: Notebook,
+) -> Opened:
+    from rag.loader import open_snapshot
+
+    found = open_snapshot(_of, snapshot)
+    _loads()[home, workspace, slug, snapshot] = (found.opened_at, found.seconds)
+    return found
+
+
+@st.cache_resource(show_spinner=False)
+def _loads() -> dict[tuple[str, str, str, int], tuple[float, float]]:
+    return {}
+
+
+def opened(of: Notebook, snapshot: int) -> Opened:
+    """The index of one snapshot, shared by all sessions of the process: immutable, thread-safe, opened once.
+
+    Everything that decides what is in it is in the key: where it lies, the snapshot, the models it asks, our code.
+    """
+    config = of.config
+    models = repr((config.embedder, config.embed_model, config.embed_base_url, config.embed_dimensions,
+                   config.llm, config.llm_model, config.llm_base_url, config.api_key is not None))  # fmt: skip
+    return _opened(config.home, config.workspace, of.slug, snapshot, models, _code(), of)
+
+
+def load_of(of: Notebook, snapshot: int) -> tuple[float, float] | None:
+    """When and in how many seconds this process opened the snapshot; None if it did not, or has let go of it."""
+    return _loads().get((of.config.home, of.config.workspace, of.slug, snapshot))
+
+
+def forget_opened() -> None:
+    """Let go of all opened indexes: the next opening comes from disk."""
+    _opened.clear()
+    _loads().clear()
+
+
+@cache
+def _code() -> int:
+    """Changes with any edit below `rag/`, so that an index opened by older code is not used by newer."""
+    folder = Path(str(rag.__file__)).parent
+    return max((path.stat().st_mtime_ns for path in folder.rglob("*.py")), default=0)
+
+
+def is_warm() -> bool:
+    """Whether opening an index would no longer wait for heavy imports."""
+    # A module is in `sys.modules` from the moment its import begins: while warming up, only the event counts.
+    return _warm.is_set() or (not _warming.is_set() and "llama_index.core" in sys.modules)
+
+
+def is_warming() -> bool:
+    """Whether the warm-up at server start is still under way."""
+    return _warming.is_set() and not _warm.is_set()
+
+
+def warm_up() -> None:
+    """Import what is slow to import, and open the newest snapshot of the main notebook. Runs beside the server."""
+    _warming.set()
+    try:
+        import rag.loader
+
+        of = rag.open_notebook(rag.load_config(), MAIN)
+        verdict = of.status().verdict
+        if verdict.snapshot is not None:
+            opened(of, verdict.snapshot)
+    except Exception:
+        log.warning("Warming up at server start failed; pages will open the index when they need it.", exc_info=True)
+    finally:
+        _warm.set()
+
+
+def lifespan() -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """The server's start and end, for `st.App`: warms up in the background at start."""
+
+    @asynccontextmanager
+    async def run(_app: Any) -> Any:
+        threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+        yield None
+
+    return run
