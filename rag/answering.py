@@ -70,7 +70,7 @@ class _Frame:
 def answer(opened: Opened, text: str, k: int, *, cancelled: IsCancelled) -> Iterator[str | Answer]:
     """Pieces of the answer's text, then the Answer. See `Opened.ask`."""
     started = time.monotonic()
-    question = text.strip()
+    question = text.encode("utf-8", "replace").decode().strip()
     frame = _Frame(opened, question, opened.search(question, k), started)
     passages = frame.found.passages
     if not passages or not relevant(question, passages):
@@ -102,7 +102,7 @@ def _extractive(frame: _Frame) -> Iterator[str | Answer]:
         seconds=round(time.monotonic() - frame.started, 4),
     )
     yield text
-    yield frame.answer("extractive", text, citations, receipt=receipt)
+    yield frame.answer("extractive", text, _paged(frame.opened, frame.found.passages, citations), receipt=receipt)
 
 
 def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str | Answer]:
@@ -142,7 +142,7 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
     yield frame.answer(
         kind,
         failure or stream.text,
-        () if failure else cited(stream.text, passages),
+        () if failure else _paged(frame.opened, passages, cited(stream.text, passages)),
         model=str(llm.metadata.model_name),
         receipt=replace(
             receipt,
@@ -154,6 +154,19 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
         notes=tuple(notes),
         first_token_seconds=first,
     )
+
+
+def _paged(opened: Opened, passages: Sequence[Passage], citations: Sequence[Citation]) -> list[Citation]:
+    """The citations with the page on which each quote begins, where its passage is on more than one."""
+    several = {one.chunk_id for one in passages if one.page != one.page_end}
+    wanted = list({one.chunk_id for one in citations} & several)
+    pages = {row.id: row.metadata.get("pages", ()) for row in opened.table.rows(wanted)} if wanted else {}
+    placed = []
+    for one in citations:
+        start = one.start
+        begun = [number for number, begins in pages.get(one.chunk_id, ()) if start is not None and begins <= start]
+        placed.append(replace(one, page=begun[-1]) if begun else one)
+    return placed
 
 
 def _fitted(passages: Sequence[Passage], window: int) -> tuple[list[Passage], int]:

@@ -13,6 +13,11 @@ from rag.words import content_words, sentences
 State = Literal["verified", "elsewhere", "not found"]
 
 _MARK = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
+_MARKS_BEHIND = re.compile(
+    r"([.!?…。！？][\"'”’»)]*)[^\S\n]*((?:\[\d{1,3}(?:\s*,\s*\d{1,3})*\][^\S\n]*)+)(?=$|\n|[^\sa-z])"
+)
+"""Marks behind the end of a sentence belong to it, as in `It is blue. [1] Next`; not in `It is blue. [1] says so`."""
+_ITEM = re.compile(r"\s*(?:[-*+•·#|>]+|\d{1,3}[.)])\s")
 _SUPPORTED = 0.6
 """Share of a claim's words that must stand in one sentence for it to count as said there."""
 
@@ -105,14 +110,22 @@ def cited(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
     character. Numbers of passages that do not exist are left out.
     """
     known = {passage.n: passage for passage in passages}
+    text = _MARKS_BEHIND.sub(_marks_inside, text)
     citations: list[Citation] = []
     for start, end in sentences(text):
         claim = text[start:end]
         numbers = [int(number) for group in _MARK.findall(claim) for number in group.split(",")]
         bare = _MARK.sub("", claim)
+        if item := _ITEM.match(bare):  # the number of a list item is no number of the claim
+            bare = bare[item.end() :]
         cited_here = [known[number] for number in dict.fromkeys(numbers) if number in known]
         citations += [_located(bare, passage, passages) for passage in cited_here]
     return tuple(citations)
+
+
+def _marks_inside(match: re.Match[str]) -> str:
+    behind = match[2][len(match[2].rstrip()) :] or " "
+    return f" {match[2].rstrip()}{match[1]}{behind}"
 
 
 def _located(claim: str, passage: Passage, passages: Sequence[Passage]) -> Citation:

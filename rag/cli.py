@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
 from rag.citations import Answer, Found
 from rag.config import Config, check_slug, load_config
@@ -30,6 +31,7 @@ from rag.errors import (
 from rag.folders import collect
 from rag.manifest import Manifest, Receipt, VerdictName
 from rag.notebook import Notebook
+from rag.objects import translate
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.progress import Event, Stage
 from rag.verdicts import Status
@@ -49,9 +51,11 @@ Report = dict[str, Any]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
     report: Report = {}
+    options = argparse.Namespace(json="--json" in given)
     try:
+        options = _parser().parse_args(given)
         notebook = _notebook(options)
         report["notebook"] = notebook.slug
         report |= options.run(notebook, options)
@@ -64,26 +68,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code, sentence = 1, str(error)
         verdict = next((name for kind, name in _VERDICT_OF if isinstance(error, kind)), VerdictName.FAILED)
         report |= {"verdict": verdict, "error": sentence}
+    except OSError as error:  # of the system itself, where no module of ours knows more
+        code, sentence = 1, str(translate(error, error.filename or "The home"))
+        report |= {"verdict": VerdictName.UNAVAILABLE, "error": sentence}
     except KeyboardInterrupt:
         code, sentence = 1, "Stopped. What was paid for is kept."
         report |= {"verdict": VerdictName.CANCELLED, "error": sentence}
     lines = report.pop("_lines", [])
-    if options.json:
-        print(json.dumps(report, ensure_ascii=False, indent=1, default=_jsonable))
-    elif code == 0:
-        print("\n".join(_printable(line) for line in lines))
+    try:
+        if options.json:
+            print(_as_json(report))
+        elif code == 0:
+            print("\n".join(_printable(line, sys.stdout) for line in lines))
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough; the interpreter must not try again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if code:
         print(_printable(sentence), file=sys.stderr)
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is a ConfigError: one sentence, and an object with `--json`."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message[:1].upper()}{message[1:].rstrip('.')}. See `{self.prog} --help`.")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parent = argparse.ArgumentParser(add_help=False)
+    parent = _Parser(add_help=False)
     parent.add_argument("--home", help="where everything is kept (RAGBOOK_HOME)")
     parent.add_argument("--workspace", help="workspace inside the home (RAGBOOK_WORKSPACE)")
-    parent.add_argument("--notebook", default="main", help="notebook inside the workspace; default main")
+    parent.add_argument("--notebook", help="notebook inside the workspace; default main")
     parent.add_argument("--json", action="store_true", help="print one JSON object")
-    parser = argparse.ArgumentParser(prog="python -m rag", description=(__doc__ or "").split("\n", 1)[0])
+    parser = _Parser(prog="python -m rag", description=(__doc__ or "").split("\n", 1)[0])
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, run: Callable[[Notebook, argparse.Namespace], Report], text: str) -> argparse.ArgumentParser:
@@ -106,18 +124,31 @@ def _parser() -> argparse.ArgumentParser:
         asking.add_argument("-k", type=_positive, default=8, help="passages; default 8")
     command("history", _history, "list the snapshots, newest first")
     command("spaces", _spaces, "list the embedding spaces")
+    export = command("export", _export, "write the newest snapshot with its originals to one file")
+    export.add_argument("file", type=Path, metavar="FILE.zip")
+    export.add_argument("--clean", action="store_true", help="leave out what was changed or removed before")
+    export.add_argument("--without-cells", action="store_true", help="leave out questions and answers")
+    importing = command("import", _import, "make a notebook of an exported file, named as it says or by --notebook")
+    importing.add_argument("file", type=Path, metavar="FILE.zip")
+    adopting = command("import-llamaindex", _import_llamaindex, "adopt an index that llama-index's persist() wrote")
+    adopting.add_argument("folder", type=Path, metavar="DIR")
+    writing = command("export-llamaindex", _export_llamaindex, "write the newest snapshot for stock llama-index")
+    writing.add_argument("folder", type=Path, metavar="DIR")
     return parser
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 200:
-        raise argparse.ArgumentTypeError("it takes a number from 1 to 200")
-    return number
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 200):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 200")
+    return int(text)
 
 
 def _notebook(options: argparse.Namespace) -> Notebook:
-    check_slug("--notebook", options.notebook)
+    slug = "main" if options.notebook is None else options.notebook
+    check_slug("--notebook", slug)
+
+    if options.home is not None and not options.home.strip():
+        raise ConfigError("--home is empty. Give a folder.")
 
     def settings(saved: Mapping[str, str] | None = None) -> Config:
         config = load_config(saved=saved)
@@ -126,7 +157,7 @@ def _notebook(options: argparse.Namespace) -> Notebook:
             config = replace(config, workspace=options.workspace)
         return config if options.home is None else replace(config, home=options.home)
 
-    return Notebook(settings(), options.notebook, reload=settings)
+    return Notebook(settings(), slug, reload=settings)
 
 
 # ---------------------------------------------------------------------- commands
@@ -172,7 +203,8 @@ def _status_counts(status: Status) -> SourceCounts:
     counts = status.counts
     if counts is None:
         return SourceCounts(total=0, added=status.registered)
-    pending = [change.after for change in status.verdict.changes]
+    renamed = sum(1 for change in status.verdict.changes if change.what == "renamed" and change.before)
+    pending = [change.after for change in status.verdict.changes if change.what != "renamed" or not change.before]
     if status.verdict.name is not VerdictName.STALE:
         return SourceCounts(total=counts.sources, unchanged=counts.sources, failed=counts.failed)
     changed, removed = pending.count("changed"), pending.count("removed")
@@ -180,7 +212,8 @@ def _status_counts(status: Status) -> SourceCounts:
         total=counts.sources,
         added=pending.count("added"),
         changed=changed,
-        unchanged=max(0, counts.sources - changed - removed),
+        unchanged=max(0, counts.sources - changed - removed - renamed),
+        renamed=renamed,
         removed=removed,
         failed=counts.failed,
     )
@@ -251,6 +284,33 @@ def _spaces(notebook: Notebook, _options: argparse.Namespace) -> Report:
         "spaces": spaces,
         "_lines": lines or ["No embedding spaces yet."],
     }
+
+
+def _export(notebook: Notebook, options: argparse.Namespace) -> Report:
+    from rag.moving.commands import export_report
+
+    return export_report(notebook, options.file, clean=options.clean, cells=not options.without_cells)
+
+
+def _import(notebook: Notebook, options: argparse.Namespace) -> Report:
+    from rag.moving.commands import import_report
+
+    def opened(slug: str) -> Notebook:
+        return _notebook(argparse.Namespace(**{**vars(options), "notebook": slug}))
+
+    return import_report(notebook.config, options.file, options.notebook, opened)
+
+
+def _import_llamaindex(notebook: Notebook, options: argparse.Namespace) -> Report:
+    from rag.moving.commands import import_llamaindex_report
+
+    return import_llamaindex_report(notebook, options.folder, _Telling(options).sentence)
+
+
+def _export_llamaindex(notebook: Notebook, options: argparse.Namespace) -> Report:
+    from rag.moving.commands import export_llamaindex_report
+
+    return export_llamaindex_report(notebook, options.folder)
 
 
 # ---------------------------------------------------------------------- reports
@@ -389,9 +449,20 @@ class _Telling:
             print(_printable(text), file=sys.stderr)
 
 
-def _printable(text: str) -> str:
-    """Without control characters, which a document could use to write on the terminal."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+def _printable(text: str, stream: TextIO | None = None) -> str:
+    """Without control characters, which a document could use to write on the terminal, and without what it lacks."""
+    shown = "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+    encoding = getattr(stream or sys.stderr, "encoding", None) or "utf-8"
+    return shown.encode(encoding, "replace").decode(encoding)
+
+
+def _as_json(report: Report) -> str:
+    text = json.dumps(report, ensure_ascii=False, indent=1, default=_jsonable)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(report, indent=1, default=_jsonable)
+    return text
 
 
 def _jsonable(value: Any) -> Any:

@@ -240,7 +240,10 @@ def _dotenv(path: Path) -> dict[str, str]:
         return {}
     from dotenv import dotenv_values
 
-    return {name: value or "" for name, value in dotenv_values(path).items()}
+    try:
+        return {name: value or "" for name, value in dotenv_values(path).items()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}. Correct it or remove it.") from None
 
 
 def _secrets(path: Path) -> dict[str, str]:
@@ -250,6 +253,8 @@ def _secrets(path: Path) -> dict[str, str]:
         table = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}. Correct it or remove it.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}. Correct it or remove it.") from None
     return {name: str(value) for name, value in table.items() if not isinstance(value, dict | list)}
 
 
@@ -269,8 +274,9 @@ def _one_of(name: str, value: str) -> str:
 def _whole(name: str, value: str, low: int, high: int) -> int | None:
     if not value:
         return None
-    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
-        raise ConfigError(f"{name} is {value!r}. It takes a whole number from {low} to {high}.")
+    # The length first: Python refuses to convert thousands of digits.
+    if not value.isascii() or not value.isdigit() or len(value) > 9 or not low <= int(value) <= high:
+        raise ConfigError(f"{name} is {value[:80]!r}. It takes a whole number from {low} to {high}.")
     return int(value)
 
 
@@ -282,10 +288,11 @@ def _address(name: str, value: str) -> str | None:
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         valid = False
+    # Before anything that repeats the value: what stands before an @ may be a password.
+    if "@" in value:
+        raise ConfigError(f"{name} holds a user name or password. Leave them out: the address is shown and recorded.")
     if not valid:
         raise ConfigError(f"{name} is {value!r}. It takes an address such as http://localhost:11434/v1.")
-    if parts.username or parts.password:
-        raise ConfigError(f"{name} holds a user name or password. Leave them out: the address is shown and recorded.")
     return value.rstrip("/")
 
 

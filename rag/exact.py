@@ -65,12 +65,14 @@ class ExactIndex:
         if k <= 0:
             return []
         near = exact_query.astype(np.float32)
+        # vecdot and not `@`: OpenBLAS would wake all cores for it, whose threads then spin for some 30 ms (measured at
+        # 100,000 × 384 on 2 cores: 6 ms of CPU against 47, and no slower by the clock).
         if allowed is None:
-            scores = self.matrix @ near
+            scores = np.vecdot(self.matrix, near)
         elif count * _GATHER < len(self):
-            scores = self.matrix[allowed] @ near
+            scores = np.vecdot(self.matrix[allowed], near)
         else:
-            scores = (self.matrix @ near)[allowed]
+            scores = np.vecdot(self.matrix, near)[allowed]
         # max() is NaN when any score is, which the comparison then refuses.
         if not scores.max() <= 1.01:
             raise Damaged("A vector of the table is not finite or not normalised: the table's bytes have changed.")

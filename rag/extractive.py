@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rag.embedding.embedder import Embedder
 
 _PASSAGES, _SENTENCES_AT_MOST, _LONGEST = 5, 60, 600
+_LONG = 400
 _RANK_COST = 0.05
 _WORTH = 0.75
 """A further sentence is quoted when it scores at least this share of the best one."""
@@ -61,7 +63,7 @@ def extract(
                 one.end,
                 (lexical[at] if cosines is None else 0.5 * float(cosines[at]) + 0.5 * lexical[at])
                 - _RANK_COST * (one.passage.n - 1)
-                - (0.15 if end_is_heading(one) else 0.0),
+                - _oddness(one),
             )
             for at, one in enumerate(candidates)
         ),
@@ -77,7 +79,7 @@ def extract(
         chosen.append(one)
     parts, citations = [], []
     for one in chosen:
-        parts.append(f"{' '.join(one.text.split())} [{one.passage.n}]")
+        parts.append(f"{_as_said(one.text)} [{one.passage.n}]")
         begin = one.passage.start
         citations.append(
             Citation(
@@ -94,10 +96,20 @@ def extract(
     return " ".join(parts), tuple(citations)
 
 
-def end_is_heading(one: _Candidate) -> bool:
-    """Whether a candidate is no sentence but a heading or a scrap: short, and without an end."""
+def _as_said(text: str) -> str:
+    """A sentence on one line. A `[3]` of the document must not pass for a citation of ours: an invisible word joiner
+    goes between bracket and number."""
+    return re.sub(r"\[(?=\d)", "[\u2060", " ".join(text.split()))
+
+
+def _oddness(one: _Candidate) -> float:
+    """What a candidate loses for not being a sentence: headings and scraps, table rows, stretches of code."""
     text = one.text.strip()
-    return text.startswith("#") or (len(text) < 80 and not text.endswith((".", "!", "?", "。", ":", ";")))
+    if text.count("|") > 1 or text.startswith(("```", "~~~")):
+        return 0.25
+    if text.startswith("#") or (len(text) < 80 and not text.endswith((".", "!", "?", "。", ":", ";"))):
+        return 0.15
+    return 0.1 if len(text) > _LONG else 0.0
 
 
 def _overlaps(question: str, candidates: Sequence[_Candidate]) -> list[float]:

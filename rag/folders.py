@@ -7,6 +7,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from rag.names import safe_name
 from rag.notebook import Incoming
 
 Skipped = tuple[str, str]
@@ -23,14 +24,14 @@ def collect(paths: Sequence[Path]) -> tuple[list[Incoming], list[Skipped]]:
     found: list[Incoming] = []
     skipped: list[Skipped] = []
     for path in paths:
-        if path.is_dir():
+        if _is_folder(path):
             files, problems = _walk(path)
             found += files
             skipped += problems
             continue
         reason = _unfit(path)
         if reason:
-            skipped.append((path.name or str(path), reason))
+            skipped.append((safe_name(path.name or str(path)), reason))
         else:
             found.append(Incoming(path.name, path))
     return found, skipped
@@ -42,12 +43,14 @@ def _walk(folder: Path) -> tuple[list[Incoming], list[Skipped]]:
     root = folder.resolve()
 
     def unreadable(error: OSError) -> None:
-        skipped.append((Path(error.filename).name, f"The folder cannot be read: {error.strerror}."))
+        skipped.append((safe_name(Path(error.filename).name), f"The folder cannot be read: {error.strerror}."))
 
     for place, below, names in os.walk(folder, onerror=unreadable):
         below[:] = sorted(name for name in below if not name.startswith("."))
         links = [Path(place) / name for name in below if (Path(place) / name).is_symlink()]
-        skipped += [(_below(folder, link), "A link to a folder is not followed. Add that folder.") for link in links]
+        skipped += [
+            (safe_name(_below(folder, link)), "A link to a folder is not followed. Add that folder.") for link in links
+        ]
         for name in sorted(names):
             if name.startswith("."):
                 continue
@@ -57,10 +60,17 @@ def _walk(folder: Path) -> tuple[list[Incoming], list[Skipped]]:
             if not reason and path.is_symlink() and not path.resolve().is_relative_to(root):
                 reason = "The link leads out of the folder, so it is not followed. Add the file itself."
             if reason:
-                skipped.append((shown, reason))
+                skipped.append((safe_name(shown), reason))
             else:
                 found.append(Incoming(shown, path))
     return found, skipped
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # no permission on the way, or a name too long: `_unfit` says which
+        return False
 
 
 def _unfit(path: Path) -> str:
@@ -72,8 +82,12 @@ def _unfit(path: Path) -> str:
         return f"It cannot be opened: {getattr(error, 'strerror', None) or error}."
     if not stat.S_ISREG(mode):
         return "It is not a file but a pipe, socket or device, so it is skipped."
-    if not os.access(path, os.R_OK):
+    try:
+        path.open("rb").close()
+    except PermissionError:
         return "There is no permission to read it."
+    except OSError as error:
+        return f"It cannot be opened: {error.strerror}."
     return ""
 
 

@@ -33,7 +33,7 @@ class Journal:
         try:
             body = json.loads(self._path.read_text("utf-8"))
             return Interrupted(int(body["paid"]), int(body["total"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
     def write(self, paid: int, total: int) -> None:

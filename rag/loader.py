@@ -16,13 +16,17 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.index_store import SimpleIndexStore
 
 from rag.answering import answer
+from rag.checks import HASHED_AT_OPENING, PinnedFiles, clear_the_way
 from rag.citations import Answer, Found
-from rag.embedding.adapter import QuestionEmbedding
+from rag.embedding.adapter import NoTransformation, QuestionEmbedding
 from rag.errors import Damaged, NotFound
 from rag.manifest import Manifest
+from rag.marks import mark
+from rag.objects import translated
 from rag.progress import IsCancelled, never
 from rag.questions import Questions
 from rag.retrieval import Searcher
+from rag.spaces import Space
 from rag.store import LanceVectorStore
 from rag.tables import ChunkTable
 
@@ -56,8 +60,7 @@ class Opened:
     @cached_property
     def names(self) -> dict[str, str]:
         """Source ids to display names, as of this snapshot."""
-        version = self.manifest.tables["sources"].version
-        return {row.source_id: row.name for row in self.notebook.place.registry.rows(version)}
+        return self.notebook.place.registry.names(self.manifest.tables["sources"].version)
 
     @cached_property
     def searcher(self) -> Searcher:
@@ -87,8 +90,11 @@ class Opened:
         return text
 
 
-def open_snapshot(notebook: Notebook, snapshot: int | None = None) -> Opened:
+def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool = False) -> Opened:
     """Open a snapshot of a notebook; the newest intact one without a number.
+
+    All files are there with their sizes, and those that fit into `HASHED_AT_OPENING` bytes, small ones first, have
+    their SHA-256; with `deep`, all of them.
 
     Raises:
         NotFound: there is none.
@@ -97,6 +103,7 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None) -> Opened:
     started = time.monotonic()
     problems: list[str] = []
     place = notebook.place
+    pinned = PinnedFiles(place, None if deep else HASHED_AT_OPENING)
     candidates: Iterator[Manifest | Damaged] = (
         place.snapshots.newest() if snapshot is None else iter([place.snapshots.get(snapshot)])
     )
@@ -105,12 +112,17 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None) -> Opened:
             problems.append(str(manifest))
             continue
         try:
-            problem = place.missing_file(manifest)
+            problem = pinned.first(manifest)
             if problem:
                 raise Damaged(problem)
-            return _open(notebook, manifest, started, tuple(problems))
+            opened = _open(notebook, manifest, started, tuple(problems))
         except Damaged as error:
             problems.append(str(error))
+            continue
+        mark(place.folder, manifest.snapshot, opened)
+        # Forgotten before it was marked, its files may be collected; afterwards, they stay as long as the mark.
+        if place.objects.exists(place.snapshots.name(manifest.snapshot)):
+            return opened
     if problems:
         raise Damaged(f"{problems[0]} No intact snapshot is left; build again. The originals are safe.")
     raise NotFound("Nothing is built in this notebook yet. Add files first.")
@@ -120,7 +132,13 @@ def _open(notebook: Notebook, manifest: Manifest, started: float, problems: tupl
     pinned = manifest.tables["chunks"]
     path = notebook.place.folder / pinned.path
     try:
-        table = ChunkTable.open(path.parent, path.stem, pinned.version)
+        try:
+            table = ChunkTable.open(path.parent, path.stem, pinned.version)
+        except Damaged as error:
+            with translated(pinned.path):
+                if not clear_the_way(path, pinned.version, error):
+                    raise
+            table = ChunkTable.open(path.parent, path.stem, pinned.version)
     except NotFound as error:
         raise Damaged(f"{pinned.path} of snapshot {manifest.snapshot} is missing.") from error
     if table.count != pinned.rows:
@@ -129,13 +147,20 @@ def _open(notebook: Notebook, manifest: Manifest, started: float, problems: tupl
         )
     if table.space != manifest.space_fp:
         raise Damaged(f"{pinned.path} of snapshot {manifest.snapshot} belongs to another embedding space.")
-    space = notebook.place.spaces.get(manifest.space_fp).space
+    # Written in the manifest too, so that a snapshot opens when the space's own description is damaged.
+    space = Space(**manifest.recipe["embedder"])
+    if space.fingerprint != manifest.space_fp:
+        raise Damaged(f"The recipe of snapshot {manifest.snapshot} does not name the space of its vectors.")
     questions = Questions(space, notebook.place.spaces, notebook.config, notebook.make_embedder)
     storage = StorageContext.from_defaults(
         vector_store=LanceVectorStore.over(table), docstore=SimpleDocumentStore(), index_store=SimpleIndexStore()
     )
-    index = VectorStoreIndex.from_vector_store(
-        storage.vector_store, embed_model=QuestionEmbedding(questions), storage_context=storage
+    # What from_vector_store does, except that it would drop our storage context and make another one.
+    index = VectorStoreIndex(
+        nodes=[],
+        embed_model=QuestionEmbedding(questions),
+        storage_context=storage,
+        transformations=[NoTransformation()],
     )
     seconds = time.monotonic() - started
     return Opened(notebook, manifest, table, storage, index, questions, time.time(), seconds, problems)

@@ -237,7 +237,7 @@ def load_checked(content: bytes, name: str) -> dict[str, Any]:
     found = body.pop("checksum", None)
     try:
         expected = fingerprint(body)
-    except (TypeError, UnicodeEncodeError) as error:
+    except (TypeError, UnicodeEncodeError, RecursionError) as error:
         raise Damaged(f"{name} fails its check: it has no canonical form.") from error
     if found != expected:
         raise Damaged(f"{name} fails its check: the checksum in it is not that of its content.")

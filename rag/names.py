@@ -11,6 +11,10 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 `exe.txt` of `txt.exe`."""
 
 
+_LOOSE_JOINER = re.compile("(?<![^\\x00-\\x7f\u200d])\u200d|\u200d(?![^\\x00-\\x7f\u200d])")
+"""A zero-width joiner that joins nothing: emoji and several scripts need it between two of their characters."""
+
+
 def safe_name(name: str) -> str:
     """A display name for a source: path parts joined by `/` without `..`, drive or root; nothing invisible; at most
     240 characters with the extension kept; never empty."""
@@ -18,7 +22,8 @@ def safe_name(name: str) -> str:
     clean = []
     for part in parts:
         seen = "".join(char if char == "\u200d" or unicodedata.category(char) not in _UNSEEN else "" for char in part)
-        seen = " ".join(seen.split())
+        # Taking something away can bring a letter and its accent together: one form again, or two names look equal.
+        seen = unicodedata.normalize("NFC", " ".join(_LOOSE_JOINER.sub("", seen).split()))
         if seen not in ("", ".", "..") and not re.fullmatch(r"[A-Za-z]:", seen):
             clean.append(seen)
     safe = "/".join(clean) or "unnamed"

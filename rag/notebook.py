@@ -16,10 +16,10 @@ from rag import planner
 from rag.cells import Cell, Cells
 from rag.citations import Answer
 from rag.config import SAVABLE, Config, load_config
-from rag.errors import ConfigError, Damaged, NotFound, ReadError
+from rag.errors import ConfigError, Damaged, NotFound, ReadError, StoreError
 from rag.manifest import Change, Manifest, Verdict, VerdictName
 from rag.names import safe_name
-from rag.objects import open_home
+from rag.objects import open_home, translated
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.place import Place, place_of
 from rag.planner import SourceRow
@@ -36,11 +36,14 @@ _PENDING = 50
 
 @dataclass(frozen=True)
 class Incoming:
-    """A file to add: a name from outside (made safe when it is added), and its bytes or where they lie."""
+    """A file to add: a name from outside (made safe when it is added), and its bytes or where they lie.
+
+    `uploaded` says that `path` is a passing copy, not where the file lives: its vanishing is no sign of a rename."""
 
     name: str
     path: Path | None = None
     content: bytes | None = None
+    uploaded: bool = False
 
 
 class Notebook:
@@ -60,7 +63,8 @@ class Notebook:
         make_llm: Callable[[Config], Any] | None = None,
     ) -> None:
         self.slug = slug
-        self.place: Place = place_of(config, slug)
+        with translated(config.home):
+            self.place: Place = place_of(config, slug)
         self._given = config
         self._reload = reload
         self._make_embedder = make_embedder
@@ -75,7 +79,8 @@ class Notebook:
     @property
     def title(self) -> str:
         """The notebook's title; made of its slug until one is given."""
-        return self.place.states.newest().title or self.slug.replace("-", " ").replace("_", " ").capitalize()
+        own = "My notebook" if self.slug == "main" else self.slug.replace("-", " ").replace("_", " ").capitalize()
+        return self.place.states.newest().title or own
 
     def make_embedder(self, config: Config) -> Embedder:
         """The embedder of some settings."""
@@ -97,7 +102,11 @@ class Notebook:
 
     def status(self) -> Status:
         """The verdict on this notebook. No model call, no heavy import."""
-        return look(self.place, self.config)
+        try:
+            config = self.config
+        except StoreError:
+            config = self._given  # looking meets the same failure, and has a verdict for it
+        return look(self.place, config)
 
     def history(self) -> list[Manifest]:
         """Every snapshot whose manifest is intact, newest first."""
@@ -199,10 +208,13 @@ class Notebook:
 
         started = time.monotonic()
         with lease(self.place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):
+            self.place.states.newest()  # refuse what a newer Ragbook wrote, before anything is kept
+            self._head()
             given, unkept = self._keep(incoming, on_event, cancelled)
             self._register(given)
             outcome = build_held(self.place, self.config, self.make_embedder, on_event=on_event, cancelled=cancelled)
-        return _of_this_call(outcome, given, [*refused, *unkept], time.monotonic() - started)
+        turned_down = [(safe_name(name), reason) for name, reason in refused]
+        return _of_this_call(outcome, given, [*turned_down, *unkept], time.monotonic() - started)
 
     def build(
         self,
@@ -281,7 +293,7 @@ class Notebook:
             except OSError as error:
                 refused.append((name, f"It cannot be opened: {error.strerror or error}. Check that it is still there."))
             else:
-                origin = str(one.path.absolute()) if one.path is not None and one.content is None else ""
+                origin = _origin(one)
                 clash = given.get(name)
                 if clash is not None and clash.digest != digest:
                     # Two files of one batch that would get one name: the second must not replace the first unseen.
@@ -337,12 +349,25 @@ def open_notebook(
 
 def list_notebooks(config: Config) -> list[str]:
     """Slugs of the notebooks of the workspace."""
-    return open_home(config.home, config.workspace).folders("notebooks")
+    with translated(config.home):
+        return open_home(config.home, config.workspace).folders("notebooks")
+
+
+def _origin(one: Incoming) -> str:
+    """Where a file lies, for telling a rename from a copy; empty for an upload, and for a path that is no text."""
+    if one.path is None or one.uploaded:
+        return ""
+    origin = str(one.path.absolute())
+    try:
+        origin.encode()
+    except UnicodeEncodeError:
+        return ""
+    return origin
 
 
 def _apart(name: str, origin: str, taken: Mapping[str, Any]) -> str:
     parent = Path(origin).parent.name if origin else ""
-    candidates = [f"{parent}/{name}"] if parent else []
+    candidates = [safe_name(f"{parent}/{name}")] if parent else []
     stem, dot, suffix = name.rpartition(".")
     candidates += [f"{stem} ({n}).{suffix}" if dot else f"{name} ({n})" for n in range(2, 10_000)]
     return next(candidate for candidate in candidates if candidate not in taken)

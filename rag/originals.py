@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import uuid
 from pathlib import Path
 
@@ -34,7 +35,8 @@ class Originals:
             digest, size = hashlib.sha256(source).hexdigest(), len(source)
             if size > MAX_BYTES:
                 raise _too_large(size)
-            if not self.has(digest, size):
+            if not self._renewed(digest, size):
+                self._set_aside(digest)
                 with contextlib.suppress(AlreadyExists):
                     self._objects.create(self.name(digest), source)
             return digest, size
@@ -44,12 +46,8 @@ class Originals:
         size = source.stat().st_size
         if size > MAX_BYTES:
             raise _too_large(size)
-        digest = hashlib.sha256()
-        with source.open("rb") as reading:
-            while block := reading.read(_BLOCK):
-                digest.update(block)
-        name = digest.hexdigest()
-        if self.has(name, size):
+        name, size = _measured(source)
+        if self._renewed(name, size):
             return name, size
         # Hash what is copied, not what was looked at before: the file may be changing under us.
         copied = hashlib.sha256()
@@ -59,17 +57,23 @@ class Originals:
         temporary = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
         size = 0
         try:
-            with source.open("rb") as reading, translated("originals"), temporary.open("wb") as writing:
-                while block := reading.read(_BLOCK):
-                    size += len(block)
-                    if size > MAX_BYTES:
-                        raise _too_large(size)
-                    copied.update(block)
-                    writing.write(block)
+            with source.open("rb") as reading:
+                with translated("originals"):
+                    writing = temporary.open("wb")
+                with writing:
+                    while block := reading.read(_BLOCK):  # fails as the source's fault, not the home's
+                        size += len(block)
+                        if size > MAX_BYTES:
+                            raise _too_large(size)
+                        copied.update(block)
+                        with translated("originals"):
+                            writing.write(block)
+                            writing.flush()
             name = copied.hexdigest()
             with translated("originals"):
                 fsync(temporary)
-            if not self.has(name, size):
+            if not self._renewed(name, size):
+                self._set_aside(name)
                 with contextlib.suppress(AlreadyExists):
                     self._objects.create_with(self.name(name), lambda target: target.hardlink_to(temporary))
         finally:
@@ -85,6 +89,32 @@ class Originals:
             return False
         return size is None or found == size
 
+    def intact(self, digest: str, size: int) -> bool:
+        """Whether an original is there and its bytes are those of its name. Reads all of it."""
+        if not self.has(digest, size):
+            return False
+        try:
+            return _measured(self.path(digest)) == (digest, size)
+        except OSError:
+            return False
+
+    def _set_aside(self, digest: str) -> None:
+        # What is there under this name, if anything, is not what the name says: a good copy is at hand to replace it.
+        self._objects.delete(self.name(digest))
+
+    def _renewed(self, digest: str, size: int) -> bool:
+        """`intact`, and as of now: garbage is only what has been old for a while, so this one is safe until it is
+        registered."""
+        if not self.intact(digest, size):
+            return False
+        try:
+            os.utime(self.path(digest))
+        except FileNotFoundError:  # collected between the two looks: to be kept anew
+            return False
+        except OSError:  # not ours to touch; whoever may not touch it may not remove it either
+            return True
+        return True
+
     def path(self, digest: str) -> Path:
         """Where an original lies. It may be missing."""
         return self._objects.root / self.name(digest)
@@ -93,6 +123,23 @@ class Originals:
     def name(digest: str) -> str:
         """Name of the object that holds an original."""
         return f"originals/{digest[:2]}/{digest}"
+
+
+def _measured(path: Path) -> tuple[str, int]:
+    """Digest and size of a file as it is now.
+
+    Raises:
+        SourceTooLarge: as soon as `MAX_BYTES` are exceeded: a device or a pipe has no end.
+    """
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb") as reading:
+        while block := reading.read(_BLOCK):
+            size += len(block)
+            if size > MAX_BYTES:
+                raise _too_large(size)
+            digest.update(block)
+    return digest.hexdigest(), size
 
 
 def _too_large(size: int) -> SourceTooLarge:

@@ -7,45 +7,35 @@ snapshot, after it the new one is complete. Nothing is removed before its replac
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rag import planner
+from rag.chunking import chunk_rows, grouped, read_all
 from rag.config import Config
-from rag.embedding.tokens import tokenizer_for
-from rag.errors import Cancelled, Conflict, Damaged, NotFound, ReadError, StoreError
-from rag.fingerprint import chunk_id, vector_key
+from rag.errors import Cancelled, Conflict, ReadError
+from rag.fingerprint import vector_key
+from rag.ground import Base, find_ground
 from rag.journal import Journal
-from rag.lance_files import files_of, set_aside_torn
 from rag.manifest import Change, Counts, Failure, Manifest, Receipt, Verdict, VerdictName
-from rag.objects import translated
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.paying import MakeEmbedder, Payments
 from rag.pinning import pin, verify
 from rag.place import Place
 from rag.planner import Plan, SourceRow
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
-from rag.reading import Readers, Reading
 from rag.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
-from rag.results import Read, counted, published_sentence, results, source_counts
+from rag.results import Read, counted, published_sentence, results, source_counts, standing
 from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
-from rag.splitting import split
 from rag.tables import ChunkRow, ChunkTable
 from rag.vectors import VectorCache
-
-if TYPE_CHECKING:
-    from rag.embedding.embedder import Embedder
-
-MakeEmbedder = Callable[[Config], "Embedder"]
-
-GROUP = 2048
-"""Chunks written in one commit of the table: bounds the vectors in memory (2,048 × 3,072 × 4 bytes = 25 MB)."""
 
 _LISTED = 50
 """Most changes and failures a manifest lists; counts tell the rest."""
@@ -104,132 +94,67 @@ class _Build:
     def run(self) -> Outcome:
         self.started = time.monotonic()
         self.stages: dict[str, float] = {}
-        self.embedder: Embedder | None = None
-        self.canary_texts = 0
         self.journal = Journal(self.place.folder)
         self.resumed = self.journal.read() is not None
-        self.state = self.place.states.newest()
-        self._look_at_history()
+        self.ground = find_ground(self.place)
+        self.snapshot = self.place.snapshots.next_number()
+        self.payments = Payments(self.place, self.config, self.make_embedder, self.snapshot)
         space = self.place.spaces.wanted(self.config)
-        wanted = self.place.registry.rows(self.state.registry)
-        base, table, built = self._base(space)
+        base = self.ground.base(self.config, space)
+        built = base.rows if base else []
+        wanted = standing(self.place.registry.rows(self.ground.state.registry), built)
         todo = planner.plan(wanted, built)
-        if base and todo.nothing and base is self.head and not self.passed_over:
+        head, passed_over = self.ground.head, self.ground.passed_over
+        if not (wanted or head or passed_over):
+            return self._nothing("This notebook has no sources yet, so nothing was built.")
+        if base and todo.nothing and base.manifest is head and not passed_over:
             self.journal.clear()
-            return self._unchanged(base)
+            return self._unchanged(base.manifest)
         reads = self._read(todo)
-        space = self._space(space, reads)
+        if space is None and not any(read.pieces for read in reads) and head is None:
+            return self._unreadable(wanted, todo, reads)
+        if space is None or self._missing(space, reads):
+            space = self.payments.admit()
         for read in reads:
             read.keys = [vector_key(space.fingerprint, "text", piece.embed_text) for piece in read.pieces]
         recipe = wanted_recipe(self.config, space)
         recipe_fp = recipe_fingerprint(recipe)
-        if base is None or table is None:
-            table = self._new_table(recipe_fp, space)
-        elif table.version != base.tables["chunks"].version:
-            table.restore(base.tables["chunks"].version)  # ahead of its manifest: the rest of a crash
+        table = base.at_rest() if base else self.ground.new_table(recipe_fp, space)
         self._write_chunks(table, reads, todo, space, recipe_fp)
-        return self._publish(base, table, todo, reads, wanted, space, recipe, recipe_fp)
+        return self._publish(base, table, todo, reads, wanted, space, recipe)
 
-    # ------------------------------------------------------------------ where we stand
-
-    def _look_at_history(self) -> None:
-        """The intact snapshots, newest first, and the head among them. `passed_over` says what newer ones failed."""
-        self.intact: list[Manifest] = []
-        self.passed_over: list[str] = []
-        self.unreadable = False
-        for found in self.place.snapshots.newest():
-            problem = str(found) if isinstance(found, Damaged) else self.place.missing_file(found)
-            self.unreadable |= isinstance(found, Damaged)
-            if isinstance(found, Manifest) and not problem:
-                self.intact.append(found)
-            elif not self.intact:
-                self.passed_over.append(problem or "")
-        self.head = self.intact[0] if self.intact else None
-
-    def _base(self, space: Space | None) -> tuple[Manifest | None, ChunkTable | None, list[SourceRow]]:
-        """The snapshot to start from, the newest of the wanted recipe whose tables can be used; its chunk table,
-        which may be ahead of it; and its sources."""
-        recipe_fp = recipe_fingerprint(wanted_recipe(self.config, space)) if space else None
-        for manifest in self.intact:
-            if manifest.recipe_fp != recipe_fp:
-                continue
-            pinned = manifest.tables["chunks"]
-            path = self.place.folder / pinned.path
-            try:
-                # A power cut can leave a torn version that nobody published; Lance then opens none of the others.
-                set_aside_torn(path, pinned.version)
-                table = ChunkTable.open(path.parent, path.stem)
-                files_of(path, pinned.version)
-                return manifest, table, self.place.registry.rows(manifest.tables["sources"].version)
-            except (Damaged, NotFound) as error:
-                self.passed_over.append(str(error))
-        return None, None, []
-
-    # ------------------------------------------------------------------ read and split
+    # ------------------------------------------------------------------ read, embed, write
 
     def _read(self, todo: Plan) -> list[Read]:
-        reads = []
+        reads: list[Read] = []
         started = time.monotonic()
-        offsets = tokenizer_for(self.config).count_offsets
-        with Readers() as readers:
-            for done, row in enumerate(todo.read):
-                self._stop_if_cancelled()
-                self._tell(Stage.READ, done, len(todo.read), source=row.name)
-                read = Read(row)
-                try:
-                    reading = self._reading(readers, row)
-                    read.media_type = reading.media_type
-                    read.pieces = split(
-                        reading, size=self.config.chunk_size, overlap=self.config.chunk_overlap, offsets=offsets
-                    )
-                    outcome = f"{count(len(read.pieces), 'chunk')} read"
-                except ReadError as error:
-                    read.failure = outcome = str(error)
-                reads.append(read)
-                self._tell(Stage.READ, done + 1, len(todo.read), row.name, outcome, failed=bool(read.failure))
+        total = len(todo.read)
+        if total:
+            self._tell(Stage.READ, 0, total, todo.read[0].name)
+        for read in read_all(todo.read, self._original, self.config):
+            reads.append(read)
+            outcome = read.failure or f"{count(len(read.pieces), 'chunk')} read"
+            self._tell(Stage.READ, len(reads), total, read.row.name, outcome, failed=bool(read.failure))
+            self._stop_if_cancelled()
+            if len(reads) < total:
+                self._tell(Stage.READ, len(reads), total, todo.read[len(reads)].name)
         self.stages["read"] = time.monotonic() - started
         return reads
 
-    def _reading(self, readers: Readers, row: SourceRow) -> Reading:
-        path = self.place.originals.path(row.digest)
-        if not path.is_file():
+    def _original(self, row: SourceRow) -> Path:
+        if not self.place.originals.has(row.digest):
             raise ReadError("The original is missing from the home. Add the file again.")
-        return readers.read(row.name, path)
-
-    # ------------------------------------------------------------------ embed and write
-
-    def _space(self, space: Space | None, reads: Sequence[Read]) -> Space:
-        """The space to build in. A model is called only where something must be paid for, or the space is new."""
-        if space is not None and not self._missing(space, reads):
-            return space
-        self.embedder = self.make_embedder(self.config)
-        self.usage_before = self.embedder.usage
-        space = self.place.spaces.admit(self.embedder, self.config)
-        self.canary_texts = (self.embedder.usage - self.usage_before).texts
-        return space
+        if not self.place.originals.intact(row.digest, row.size):
+            raise ReadError("The original in the home is damaged: it is not what was added. Add the file again.")
+        return self.place.originals.path(row.digest)
 
     def _missing(self, space: Space, reads: Sequence[Read]) -> bool:
+        """Whether anything must be paid for: only then a model is called."""
         keys = {vector_key(space.fingerprint, "text", piece.embed_text) for read in reads for piece in read.pieces}
         return bool(keys) and len(self._cache(space).having(keys)) < len(keys)
 
     def _cache(self, space: Space) -> VectorCache:
         return VectorCache(self.place.objects.root / self.place.spaces.folder(space.fingerprint), space.dimensions)
-
-    def _new_table(self, recipe_fp: str, space: Space) -> ChunkTable:
-        """An empty chunk table in a folder of its own. What an unfinished build left there is cleared away, unless a
-        manifest pins it or might."""
-        folder = self.place.folder
-        pinned = {manifest.tables["chunks"].path for manifest in self.place.snapshots.newest() if _read_well(manifest)}
-        root = self.place.index_folder(recipe_fp)
-        for attempt in range(1, 1000):
-            name = root if attempt == 1 else f"{root}-{attempt}"
-            if (folder / name).exists():
-                if self.unreadable or f"{name}/chunks.lance" in pinned:
-                    continue
-                with translated(name):
-                    shutil.rmtree(folder / name)
-            return ChunkTable.create(folder / name, "chunks", space.dimensions, space.fingerprint)
-        raise StoreError(f"{root} has too many damaged copies. Move some of them out of the home.")
 
     def _write_chunks(self, table: ChunkTable, reads: Sequence[Read], todo: Plan, space: Space, recipe_fp: str) -> None:
         good = [read for read in reads if not read.failure]
@@ -243,11 +168,11 @@ class _Build:
         if self.total > self.had:
             self.journal.write(self.had, self.total)
         seen: set[bytes] = set()
-        for group in _groups(good):
+        for group in grouped(good):
             self._stop_if_cancelled()
             vectors = self._vectors(group, cache, seen)
             started = time.monotonic()
-            rows = [row for read in group for row in _rows(read, vectors, recipe_fp)]
+            rows = [row for read in group for row in chunk_rows(read, vectors, recipe_fp)]
             table.replace([read.row.source_id for read in group], rows)
             self.sample += rows[:1]
             self.stages["write"] = self.stages.get("write", 0.0) + time.monotonic() - started
@@ -258,6 +183,7 @@ class _Build:
         started = time.monotonic()
         table.tidy()
         cache.compact()
+        self.healed = cache.repaired
         self.stages["tidy"] = time.monotonic() - started
 
     def _vectors(
@@ -267,10 +193,6 @@ class _Build:
         texts = {key: piece.embed_text for read in group for key, piece in zip(read.keys, read.pieces, strict=True)}
         vectors = cache.find(list(texts))
         missing = [key for key in texts if key not in vectors]
-        if missing and self.embedder is None:
-            # Only here: a cached vector failed its check since we looked.
-            self.embedder = self.make_embedder(self.config)
-            self.usage_before = self.embedder.usage
         fresh = set(missing) - seen
         for read in group:
             read.embedded = len(fresh.intersection(read.keys))
@@ -283,10 +205,8 @@ class _Build:
                 outcome=counted(len(read.keys), read.embedded),
             )
         seen.update(missing)
-        if missing and self.embedder is not None:
-            for indexes, matrix in self.embedder.embed(
-                [texts[key] for key in missing], "text", cancelled=self.cancelled
-            ):
+        if missing:
+            for indexes, matrix in self.payments.embed([texts[key] for key in missing], self.cancelled):
                 keys = [missing[index] for index in indexes]
                 cache.add(keys, matrix)  # before anything else: this is paid for
                 vectors |= zip(keys, matrix, strict=True)
@@ -299,38 +219,36 @@ class _Build:
 
     def _publish(
         self,
-        base: Manifest | None,
+        base: Base | None,
         table: ChunkTable,
         todo: Plan,
         reads: Sequence[Read],
         wanted: Sequence[SourceRow],
         space: Space,
         recipe: dict[str, Any],
-        recipe_fp: str,
     ) -> Outcome:
         self._tell(Stage.VERIFY, 0, 1)
         started = time.monotonic()
-        snapshot = self.place.snapshots.next_number()
+        snapshot, head, recipe_fp = self.snapshot, self.ground.head, recipe_fingerprint(recipe)
         rows = results(wanted, todo, reads, snapshot)
         chunks = sum(row.chunks for row in rows)
         verify(table, chunks, self.sample)
         registry = self.place.registry
-        version = registry.write(rows, self._registry_base())
+        version = registry.write(rows, self.ground.registry_version)
+        pinned = base.manifest.tables["chunks"] if base else None
         pins = {
-            "chunks": pin(self.place, table.path, table.version, table.count, base.tables["chunks"] if base else None),
-            "sources": pin(
-                self.place, registry.path, version, len(rows), self.head.tables["sources"] if self.head else None
-            ),
+            "chunks": pin(self.place, table.path, table.version, table.count, pinned),
+            "sources": pin(self.place, registry.path, version, len(rows), head.tables["sources"] if head else None),
         }
         self.stages["verify"] = time.monotonic() - started
         failed = [row for row in rows if row.state == "failed"]
         embedded = sum(read.embedded for read in reads)
-        receipt = self._receipt(chunks - embedded)
+        receipt = self.payments.receipt(chunks - embedded, time.monotonic() - self.started, self.stages)
         verdict = self._verdict_name(base, recipe_fp, embedded)
         changes = self._changes(todo, reads, recipe)
         manifest = Manifest(
             snapshot=snapshot,
-            parent=self.head.snapshot if self.head else None,
+            parent=head.snapshot if head else None,
             created=now(),
             writer=writer_name(),
             epoch=0,
@@ -338,7 +256,7 @@ class _Build:
             recipe=recipe,
             recipe_fp=recipe_fp,
             space_fp=space.fingerprint,
-            sources_fp=self.state.sources_fp,
+            sources_fp=self.ground.state.sources_fp,
             counts=Counts(sum(1 for row in rows if row.built_digest), len(failed), chunks),
             tables=pins,
             receipt=receipt,
@@ -359,28 +277,26 @@ class _Build:
             recipe=recipe_fp,
         )
 
-    def _registry_base(self) -> int | None:
-        versions = [self.state.registry, self.head.tables["sources"].version if self.head else None]
-        return max((version for version in versions if version is not None), default=None)
-
-    def _verdict_name(self, base: Manifest | None, recipe_fp: str, embedded: int) -> VerdictName:
-        if self.passed_over:
+    def _verdict_name(self, base: Base | None, recipe_fp: str, embedded: int) -> VerdictName:
+        head = self.ground.head
+        if self.ground.passed_over:
             return VerdictName.RECOVERED
-        if self.head is None:
+        if head is None:
             return VerdictName.RESUMED if self.resumed else VerdictName.BUILT
-        if self.head.recipe_fp != recipe_fp:
+        if head.recipe_fp != recipe_fp:
             return VerdictName.SWITCHED if base and not embedded else VerdictName.REBUILT
         return VerdictName.RESUMED if self.resumed else VerdictName.UPDATED
 
     def _changes(self, todo: Plan, reads: Sequence[Read], recipe: dict[str, Any]) -> tuple[Change, ...]:
-        changes = [Change("damage", None, problem) for problem in self.passed_over]
-        if self.head is not None:
-            changes += recipe_changes(self.head.recipe, recipe)
-        known = {row.source_id for row in todo.keep} if self.head is None else set()
+        changes = [Change("damage", None, problem) for problem in self.ground.passed_over]
+        if self.ground.head is not None:
+            changes += recipe_changes(self.ground.head.recipe, recipe)
+        if self.healed:
+            changes.append(Change("vector cache", None, self.healed))
         for read in reads:
             if read.failure:
                 changes.append(Change(read.row.name, None, f"could not be read: {read.failure}"))
-            elif read.row.source_id not in known:
+            else:
                 verb = "changed" if read.row.built_digest else "added"
                 changes.append(Change(read.row.name, None, f"{verb}: {counted(len(read.keys), read.embedded)}"))
         changes += [Change("renamed", old.name, new.name) for old, new in todo.renamed]
@@ -399,24 +315,26 @@ class _Build:
             recipe=base.recipe_fp,
         )
 
-    # ------------------------------------------------------------------ telling
-
-    def _receipt(self, saved: int) -> Receipt:
-        seconds = time.monotonic() - self.started
-        stages = {name: round(value, 4) for name, value in self.stages.items()}
-        if self.embedder is None:
-            return Receipt(saved_texts=saved, seconds=round(seconds, 4), stages=stages)
-        used = self.embedder.usage - self.usage_before
-        return Receipt(
-            calls=used.calls,
-            texts=used.texts - self.canary_texts,
-            tokens=used.tokens,
-            cost_usd=used.cost_usd,
-            saved_texts=saved,
-            canary_texts=self.canary_texts,
-            seconds=round(seconds, 4),
-            stages=stages,
+    def _unreadable(self, wanted: Sequence[SourceRow], todo: Plan, reads: Sequence[Read]) -> Outcome:
+        """None of the sources can be read, and no model was ever asked: the reasons are noted, and nothing is built."""
+        rows = results(wanted, todo, reads, 0)
+        version = self.place.registry.write(rows, self.ground.registry_version)
+        self.place.states.publish(replace(self.ground.state, registry=version))
+        outcome = self._nothing("None of the sources can be read, so nothing was built.")
+        failed = [row for row in rows if row.state == "failed"]
+        return replace(
+            outcome,
+            sources=SourceCounts(failed=len(failed)),
+            failures=tuple((row.name, row.reason) for row in failed),
         )
+
+    def _nothing(self, sentence: str) -> Outcome:
+        """There is nothing to build from, so no model is asked what its space is."""
+        receipt = Receipt(seconds=round(time.monotonic() - self.started, 4))
+        verdict = Verdict(VerdictName.EMPTY, sentence, "Add files, or the sample library.", receipt=receipt)
+        return Outcome(verdict, SourceCounts(), ChunkCounts())
+
+    # ------------------------------------------------------------------ telling
 
     def _tell(
         self,
@@ -429,10 +347,7 @@ class _Build:
         failed: bool = False,
     ) -> None:
         rate = left = None
-        tokens, cost = 0, 0.0 if self.embedder is None else None
-        if self.embedder is not None:
-            used = self.embedder.usage - self.usage_before
-            tokens, cost = used.tokens, used.cost_usd
+        tokens, cost = self.payments.used()
         if stage is Stage.EMBED and done:
             rate = done / max(time.monotonic() - self.embed_started, 1e-6)
             left = (total - done) / rate
@@ -441,44 +356,3 @@ class _Build:
     def _stop_if_cancelled(self) -> None:
         if self.cancelled():
             raise Cancelled("Stopped. What was paid for is kept, and the next build goes on from there.")
-
-
-def _read_well(found: Manifest | Damaged) -> TypeGuard[Manifest]:
-    return isinstance(found, Manifest)
-
-
-def _groups(reads: Sequence[Read]) -> Iterator[list[Read]]:
-    group: list[Read] = []
-    size = 0
-    for read in reads:
-        if group and size + len(read.pieces) > GROUP:
-            yield group
-            group, size = [], 0
-        group.append(read)
-        size += len(read.pieces)
-    if group:
-        yield group
-
-
-def _rows(read: Read, vectors: dict[bytes, npt.NDArray[np.float32]], recipe_fp: str) -> Iterator[ChunkRow]:
-    for piece, key in zip(read.pieces, read.keys, strict=True):
-        heading = " › ".join(piece.headings)
-        metadata: dict[str, Any] = {"source_id": read.row.source_id, "media_type": read.media_type}
-        if piece.page is not None:
-            metadata["page"] = piece.page
-        if heading:
-            metadata["heading"] = heading
-        yield ChunkRow(
-            id=chunk_id(read.row.source_id, piece.ordinal, recipe_fp, piece.text),
-            source_id=read.row.source_id,
-            ordinal=piece.ordinal,
-            text=piece.text,
-            page=piece.page,
-            page_end=piece.page_end,
-            start=piece.start,
-            end=piece.end,
-            heading=heading,
-            metadata=metadata,
-            node=None,
-            vector=vectors[key],
-        )

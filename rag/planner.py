@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Literal
 
 from rag.fingerprint import fingerprint
@@ -110,7 +111,8 @@ def register(
         ids.add(source_id)
         last += 1
         table[one.name] = SourceRow(source_id, one.name, one.digest, one.size, last, origin=one.origin, added=when)
-    return Registration(tuple(table.values()), tuple(added), tuple(changed), tuple(renamed), tuple(unchanged))
+    in_order = sorted(table.values(), key=lambda row: row.position)  # a renamed source keeps its place
+    return Registration(tuple(in_order), tuple(added), tuple(changed), tuple(renamed), tuple(unchanged))
 
 
 def registry_fingerprint(rows: Iterable[SourceRow]) -> str:
@@ -137,14 +139,19 @@ class Plan:
 def plan(wanted: Sequence[SourceRow], built: Sequence[SourceRow]) -> Plan:
     """Compare a registry with the sources of a snapshot of the same recipe.
 
-    A source that failed is tried again only with other bytes: the same bytes and the same readers fail the same way,
-    and other readers make another recipe.
+    A source that failed is tried again only with other bytes or under a name with another extension, which decides
+    the reader: the same bytes and the same reader fail the same way, and other readers make another recipe.
     """
     before: Mapping[str, SourceRow] = {row.source_id: row for row in built}
     read, keep, renamed = [], [], []
     for row in wanted:
         old = before.get(row.source_id)
-        tried = old is not None and old.digest == row.digest and old.state != "waiting"
+        tried = (
+            old is not None
+            and old.digest == row.digest
+            and old.state != "waiting"
+            and _extension(old.name) == _extension(row.name)
+        )
         if old is None or not tried:
             read.append(row)
         elif old.name != row.name:
@@ -154,6 +161,10 @@ def plan(wanted: Sequence[SourceRow], built: Sequence[SourceRow]) -> Plan:
     ids = {row.source_id for row in wanted}
     drop = tuple(row for row in built if row.source_id not in ids)
     return Plan(tuple(read), tuple(keep), tuple(renamed), drop)
+
+
+def _extension(name: str) -> str:
+    return PurePosixPath(name.lower()).suffix
 
 
 def _new_id(one: Given, taken: set[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from rag.config import LOCAL_MODEL, Config
-from rag.errors import BadKey
+from rag.errors import BadKey, Damaged, NotFound
 from rag.spaces import Space, Spaces, draft
 
 if TYPE_CHECKING:
@@ -107,7 +107,10 @@ class Questions:
                 return None, f"Searched by words only. {error}"
         if not self._checked and not self.space.revision:
             before = self._embedder.usage.texts
-            self._spaces.check(self.space, self._embedder)
+            try:
+                self._spaces.check(self.space, self._embedder)
+            except (Damaged, NotFound) as error:  # a model that cannot be checked is not used
+                return None, f"Searched by words only, because the model cannot be checked. {error}"
             self._canary_texts += self._embedder.usage.texts - before
         self._checked = True
         return self._embedder, ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from rag.manifest import Manifest, VerdictName
 from rag.outcome import SourceCounts, count
 from rag.planner import Plan, SourceRow
+from rag.reading.places import Page
 from rag.splitting import Piece
 
 
@@ -21,8 +22,30 @@ class Read:
     pieces: list[Piece] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)
     media_type: str = ""
+    pages: tuple[Page, ...] = ()
     failure: str = ""
     embedded: int = 0
+
+
+def standing(wanted: Sequence[SourceRow], built: Sequence[SourceRow]) -> list[SourceRow]:
+    """The wanted sources, each with the chunks that the snapshot to start from (`built`) has of it. The registry may
+    tell of those that a build of another recipe made, which are not in this index."""
+    before = {row.source_id: row for row in built}
+    nothing = SourceRow("", "", "", 0)
+    rows = []
+    for row in wanted:
+        old = before.get(row.source_id, nothing)
+        rows.append(
+            replace(
+                row,
+                media_type=old.media_type,
+                built_digest=old.built_digest,
+                chunks=old.chunks,
+                embedded=old.embedded,
+                reused=old.reused,
+            )
+        )
+    return rows
 
 
 def results(wanted: Sequence[SourceRow], todo: Plan, reads: Sequence[Read], snapshot: int) -> list[SourceRow]:

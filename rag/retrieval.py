@@ -52,7 +52,8 @@ class Searcher:
             SpaceRefused, ModelError: as `Questions.vector`.
         """
         started = time.monotonic()
-        question = " ".join(text.split())
+        # A command line and JSON can hold half of a surrogate pair, which no model takes.
+        question = " ".join(text.encode("utf-8", "replace").decode().split())
         notes: list[str] = []
         if len(question) > _LONGEST_QUESTION:
             question = question[:_LONGEST_QUESTION]

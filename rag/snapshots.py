@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from rag.manifest import Manifest, parse_manifest
 from rag.objects import Objects, make_folder, translated
 from rag.progress import IsCancelled, never
 
+_NUMBERED = re.compile(r"([0-9]{8,})\.json")
+
 
 class Snapshots:
     """The manifests of one notebook, numbered from 1."""
@@ -28,8 +31,8 @@ class Snapshots:
 
     def numbers(self) -> list[int]:
         """Numbers in use, ascending, whether their manifests are intact or not."""
-        stems = (name.rsplit("/", 1)[1].removesuffix(".json") for name in self._objects.names(self._folder))
-        return sorted(int(stem) for stem in stems if stem.isdigit())
+        found = (_NUMBERED.fullmatch(name.rsplit("/", 1)[1]) for name in self._objects.names(self._folder))
+        return sorted(int(match[1]) for match in found if match)
 
     def get(self, number: int) -> Manifest:
         """One manifest.
@@ -144,21 +147,42 @@ def lease(
         lock.release()
 
 
-def lease_holder(folder: Path) -> str | None:
-    """Who is building and since when, as the beginning of a sentence; None when nobody is."""
-    path = folder / ".lock"
-    if not path.exists():
-        return None
+def _held(path: Path) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows: no shared locks, so two who ask at once may take each other for a builder
+        return path.exists() and _refuses(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:  # nobody was ever building here, or nobody can
+        return False
+    try:
+        # Shared, so that those who ask do not take each other for a builder. Closing lets go of it.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _refuses(path: Path) -> bool:
     probe = FileLock(path, thread_local=False)
     try:
         probe.acquire(timeout=0)
         probe.release()
-        return None
-    except Timeout:  # held, which is what we came to learn; a Timeout is an OSError too, so it goes first
-        held = True
+    except Timeout:  # a Timeout is an OSError too, so it goes first
+        return True
     except OSError:  # a home that cannot be written has no builder
-        held = False
-    if not held:
+        return False
+    return False
+
+
+def lease_holder(folder: Path) -> str | None:
+    """Who is building and since when, as the beginning of a sentence; None when nobody is."""
+    if not _held(folder / ".lock"):
         return None
     try:
         note = json.loads((folder / ".lock.json").read_text("utf-8"))

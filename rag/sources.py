@@ -8,17 +8,20 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import lancedb
 import pyarrow as pa
 
-from rag.errors import Damaged
-from rag.lance_files import files_of, shape_of, sync
+from rag.checks import clear_the_way
+from rag.errors import Conflict, Damaged
+from rag.lance_files import files_of, latest_version, set_aside_torn, shape_of, sync
 from rag.objects import make_folder, translated
 from rag.planner import SourceRow
 
 TABLE = "sources"
 _FRAGMENTS_AT_MOST = 32
+_OTHERS = ("commit conflict", "too many concurrent writers", "incompatible transaction")
 _SCHEMA = pa.schema([(one.name, pa.int64() if one.type == "int" else pa.string()) for one in fields(SourceRow)])
 _FOR_EVER = timedelta(days=365_000)
 """Lance would remove versions after seven days; manifests pin them for longer."""
@@ -38,22 +41,49 @@ class Registry:
         Raises:
             Damaged: that version cannot be opened or read.
         """
-        if version is None:
-            return []
-        try:
-            table = lancedb.connect(str(self._folder)).open_table(TABLE)
-            table.checkout(version)
-            found = table.search().to_arrow().to_pylist()
-        except (OSError, RuntimeError, ValueError) as error:
-            raise Damaged(f"{TABLE}.lance version {version} cannot be read: {error}") from error
+        found = [] if version is None else self._read(version).to_pylist()
         found.sort(key=lambda row: row["position"])
         return [SourceRow(**row) for row in found]
+
+    def names(self, version: int) -> dict[str, str]:
+        """Source ids to display names: all that a search needs, at half the cost of `rows`.
+
+        Raises:
+            Damaged: that version cannot be opened or read.
+        """
+        found = self._read(version, ["source_id", "name"])
+        return dict(zip(found["source_id"].to_pylist(), found["name"].to_pylist(), strict=True))
+
+    def _read(self, version: int, columns: list[str] | None = None) -> pa.Table:
+        try:
+            table = self._open(version)
+            table.checkout(version)
+            if table.schema != _SCHEMA:
+                raise Damaged(f"{TABLE}.lance version {version} is damaged: its columns are not the expected ones.")
+            query = table.search()
+            return (query if columns is None else query.select(columns)).to_arrow()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise Damaged(f"{TABLE}.lance version {version} cannot be read: {_first_line(error)}.") from error
+
+    def _open(self, wanted: int) -> Any:
+        """The table at its newest version; damaged versions newer than `wanted` are renamed."""
+        while True:
+            try:
+                return lancedb.connect(str(self._folder)).open_table(TABLE)
+            except RuntimeError as error:
+                with translated(f"{TABLE}.lance"):
+                    if not clear_the_way(self.path, wanted, error):
+                        raise
 
     def write(self, rows: Sequence[SourceRow], base: int | None) -> int:
         """Make `rows` the newest version, starting from version `base`; only rows that differ are written.
 
         A table ahead of `base` is the rest of a crash, or of another recipe's build: its rows count as if absent.
         Gives the new version, or the old one when nothing differs.
+
+        Raises:
+            Conflict: somebody without the lease wrote at the same moment, so that the new version is not `rows`.
+            Damaged, StoreError: version `base` cannot be read, or the table cannot be written.
         """
         with translated(f"{TABLE}.lance"):
             make_folder(self._folder)
@@ -61,16 +91,18 @@ class Registry:
                 return self._write(rows, base)
             except (RuntimeError, ValueError) as error:
                 match = re.search(r"os error (\d+)", str(error))
+                if match is None and any(sign in str(error).lower() for sign in _OTHERS):
+                    raise Conflict(f"Another process changed {TABLE}.lance at the same moment. Try again.") from error
                 if match is None:
-                    raise Damaged(f"{TABLE}.lance cannot be written: {error}") from error
+                    raise Damaged(f"{TABLE}.lance cannot be written: {_first_line(error)}.") from error
                 raise OSError(int(match.group(1)) or errno.EIO, str(error)) from error
 
     def _write(self, rows: Sequence[SourceRow], base: int | None) -> int:
         database = lancedb.connect(str(self._folder))
-        if not self.path.exists():
+        if latest_version(self.path) is None:  # also where a kill left a folder that is no table yet
             table = database.create_table(TABLE, schema=_SCHEMA, exist_ok=True)
         else:
-            table = database.open_table(TABLE)
+            table = self._open(base or 0)
         if base is not None and table.version != base:
             table.checkout(base)
             table.restore()
@@ -91,7 +123,36 @@ class Registry:
                 .execute(pa.Table.from_pylist(differing, schema=_SCHEMA))
             )
         if shape_of(self.path, int(table.version)).fragments > _FRAGMENTS_AT_MOST:
+            set_aside_torn(self.path, 0)  # Lance reads every version, and a power cut tears those nobody pinned
             table.optimize(cleanup_older_than=_FOR_EVER)
         version = int(table.version)
         sync(self.path, files_of(self.path, version))
+        if sorted(map(_key, self._read(version).to_pylist())) != sorted(map(_key, after.values())):
+            raise Conflict(f"Another process changed {TABLE}.lance at the same moment. Try again.")
         return version
+
+    def rewrite(self, rows: Sequence[SourceRow]) -> int:
+        """Make `rows` the newest version, every one of them written anew, so that no file of that version holds what is
+        gone. For purging. Gives the new version."""
+        with translated(f"{TABLE}.lance"):
+            try:
+                table = lancedb.connect(str(self._folder)).open_table(TABLE)
+                table.delete("true")
+                if rows:
+                    table.add(pa.Table.from_pylist([asdict(row) for row in rows], schema=_SCHEMA))
+                version = int(table.version)
+            except (RuntimeError, ValueError) as error:
+                raise Damaged(f"{TABLE}.lance cannot be written anew: {error}") from error
+            sync(self.path, files_of(self.path, version))
+        return version
+
+
+def _key(row: dict[str, Any]) -> tuple[str, ...]:
+    """A row as a value that can be sorted."""
+    return tuple(str(row[name]) for name in _SCHEMA.names)
+
+
+def _first_line(error: BaseException) -> str:
+    """What failed, without the place in Lance's own source where it did."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return re.sub(r", /\S+\.rs:\d+.*", "", line)[:300].rstrip(".")

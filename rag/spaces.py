@@ -7,12 +7,13 @@ batch sizes and retries are no part of it; the endpoint is recorded as provenanc
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag.config import Config
-from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused
+from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, VectorInvalid
 from rag.fingerprint import fingerprint
 from rag.manifest import FORMAT, dump_checked, load_checked
 from rag.objects import Objects
@@ -37,6 +38,10 @@ CANARY_TEXTS = (
 """Fixed for ever: changing one would make every saved canary meaningless. One has a line break, to see what is done
 with it."""
 
+CANARY_LOST = (
+    "Without it nothing tells whether the model is still the one of the saved vectors. "
+    "`python -m rag doctor --repair` tells by the index, and makes it anew."
+)
 CANARY_COSINE = 0.99
 """Least cosine at which a canary vector counts as the same. Weight-only int8 and float32 twins of the default model
 agree to 0.9991 (460 texts); another model of the same family is far below 0.9."""
@@ -108,12 +113,40 @@ class Spaces:
         return [space for _, space in sorted(found, key=lambda pair: pair[0])]
 
     def wanted(self, config: Config) -> Space | None:
-        """The saved space that the settings describe; None when nothing was ever embedded with them."""
+        """The saved space that the settings describe, of several variants the newest; None when nothing was ever
+        embedded with them.
+
+        Settings that leave the dimensions to the model only match what the model gave when it was left to it: a space
+        of shortened vectors has the same description otherwise.
+        """
         fields = draft(config)
         for space in reversed(self.all()):
-            if {**asdict(space), **fields, "variant": space.variant} == asdict(space):
+            described = {**asdict(space), **fields, "variant": space.variant} == asdict(space)
+            if described and ("dimensions" in fields or self._objects.exists(self._default_name(space))):
                 return space
         return None
+
+    def _default_name(self, space: Space) -> str:
+        return f"{self.folder(space.fingerprint)}/default.json"
+
+    def branch(self, embedder: Embedder, config: Config) -> Space:
+        """A new variant of the wanted space, for the model that answers now: after REFUSED, when the user asks for it.
+        Costs the canary."""
+        fields = draft(config)
+        texts, queries = _canary(embedder, fields)
+        plain = {**fields, "dimensions": int(texts.shape[1])}
+        taken = [space.variant for space in self.all() if {**asdict(space), **plain} == asdict(space)]
+        space = Space(**{**plain, "variant": max(taken, default=-1) + 1})
+        self._objects.create(
+            f"{self.folder(space.fingerprint)}/space.json", _saved(space, config.embed_base_url or "", texts, queries)
+        )
+        self._mark_default(space, fields)
+        return space
+
+    def _mark_default(self, space: Space, fields: Mapping[str, Any]) -> None:
+        if "dimensions" not in fields:
+            with contextlib.suppress(AlreadyExists):
+                self._objects.create(self._default_name(space), dump_checked({"format": FORMAT, "asked": None}))
 
     def get(self, fp: str) -> SavedSpace:
         """A saved space by its fingerprint.
@@ -133,7 +166,10 @@ class Spaces:
             flat = np.frombuffer(base64.b64decode(body["canary"][key]), dtype="<f4")
             return flat.reshape(len(CANARY_TEXTS), space.dimensions)
 
-        return SavedSpace(space, body["created"], body["endpoint"], matrix("text_vectors"), matrix("query_vectors"))
+        try:
+            return SavedSpace(space, body["created"], body["endpoint"], matrix("text_vectors"), matrix("query_vectors"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Damaged(f"{name} fails its check: {error!r} while reading its canary.") from error
 
     def _body(self, name: str) -> Mapping[str, Any]:
         body = load_checked(self._objects.get(name), name)
@@ -150,34 +186,45 @@ class Spaces:
         Raises:
             SpaceRefused: the model answers to a saved space's description and gives other vectors.
         """
-        import numpy as np
-
         fields = draft(config)
         known = self.wanted(config)
-        if known is not None and fields["revision"]:
+        if known is not None:
+            if not fields["revision"]:
+                self.check(known, embedder)
             return known
         texts, queries = _canary(embedder, fields)
         dimensions = int(texts.shape[1])
-        if known is not None:
-            self.check(known, embedder, texts, queries)
-            return known
         space = Space(**{**fields, "dimensions": dimensions})
-        body = {
-            "format": FORMAT,
-            "space": asdict(space),
-            "created": now(),
-            "endpoint": config.embed_base_url or "",
-            "canary": {
-                "texts": list(CANARY_TEXTS),
-                "text_vectors": base64.b64encode(np.ascontiguousarray(texts, "<f4").tobytes()).decode(),
-                "query_vectors": base64.b64encode(np.ascontiguousarray(queries, "<f4").tobytes()).decode(),
-            },
-        }
+        folder = self._objects.root / self.folder(space.fingerprint)
+        name = f"{self.folder(space.fingerprint)}/space.json"
+        if not space.revision and (folder / "vectors.lance").exists() and not (folder / "space.json").exists():
+            # Vectors without a canary: whatever model answers now would be taken for the one that made them.
+            raise Damaged(f"{name} is missing. {CANARY_LOST}")
+        body = _saved(space, config.embed_base_url or "", texts, queries)
         try:
-            self._objects.create(f"{self.folder(space.fingerprint)}/space.json", dump_checked(body))
+            self._objects.create(name, body)
         except AlreadyExists:
-            self.check(space, embedder, texts, queries)
+            try:
+                self.check(space, embedder, texts, queries)
+            except (Damaged, NotFound) as error:
+                if not space.revision:
+                    raise Damaged(f"{error} {CANARY_LOST}") from error
+                # The weights are in the name by digest: what the file said is known without it.
+                self._objects.delete(name)
+                self._objects.create(name, body)
+        self._mark_default(space, fields)
         return space
+
+    def renew(self, space: Space, embedder: Embedder, endpoint: str) -> None:
+        """Write a lost `space.json` anew, with the canary of a live model that the caller has checked by other means.
+
+        Raises:
+            AlreadyExists: it is not lost.
+            ModelError: the model failed.
+        """
+        texts, queries = _canary(embedder, asdict(space))
+        name = f"{self.folder(space.fingerprint)}/space.json"
+        self._objects.create(name, _saved(space, endpoint, texts, queries))
 
     def check(
         self,
@@ -193,7 +240,13 @@ class Spaces:
         """
         saved = self.get(space.fingerprint)
         if texts is None or queries is None:
-            texts, queries = _canary(embedder, asdict(space))
+            try:
+                texts, queries = _canary(embedder, asdict(space))
+            except VectorInvalid as error:
+                raise SpaceRefused(
+                    f"The saved vectors are from {space}, and the model that answers to this name now is another one, "
+                    f"or out of order. {error} Or build a new index for the new one. Nothing was mixed."
+                ) from error
         if texts.shape[1] != space.dimensions:
             raise SpaceRefused(
                 f"The saved vectors are from {space}, and the model that answers to this name now returns "
@@ -208,6 +261,24 @@ class Spaces:
                 f"its test vectors agree to {least:.3f} only, and {CANARY_COSINE} is needed. "
                 "Set the model back, or build a new index for the new one. Nothing was mixed."
             )
+
+
+def _saved(space: Space, endpoint: str, texts: npt.NDArray[np.float32], queries: npt.NDArray[np.float32]) -> bytes:
+    import numpy as np
+
+    return dump_checked(
+        {
+            "format": FORMAT,
+            "space": asdict(space),
+            "created": now(),
+            "endpoint": endpoint,
+            "canary": {
+                "texts": list(CANARY_TEXTS),
+                "text_vectors": base64.b64encode(np.ascontiguousarray(texts, "<f4").tobytes()).decode(),
+                "query_vectors": base64.b64encode(np.ascontiguousarray(queries, "<f4").tobytes()).decode(),
+            },
+        }
+    )
 
 
 def _canary(embedder: Embedder, fields: Mapping[str, Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:

@@ -62,14 +62,18 @@ def split(reading: Reading, *, size: int, overlap: int, offsets: Offsets) -> lis
     """
     text = reading.text
     ruler = _Ruler(text, offsets)
-    borders = _borders(reading)
+    borders = _borders(reading, ruler)
     heading_starts = [heading.start for heading in reading.headings]
     page_starts = [page.start for page in reading.pages]
     paths = _paths(reading.headings)
     pieces: list[Piece] = []
     hard = set(heading_starts)
     for start, end in _cut(text, borders, ruler, size - overlap):
-        begin = start if start in hard or not overlap else _overlapped(text, start, overlap, ruler, pieces)
+        begin = start
+        if overlap and pieces and start not in hard:
+            under = bisect.bisect_right(heading_starts, start) - 1
+            section = heading_starts[under] if under >= 0 else 0
+            begin = _overlapped(text, start, overlap, ruler, max(pieces[-1].start, section))
         while begin < end and text[begin].isspace():
             begin += 1
         while end > begin and text[end - 1].isspace():
@@ -108,7 +112,9 @@ class _Ruler:
             line = text.rfind("\n", at, stop)
             if stop < len(text) and line > at:
                 stop = line + 1
-            found = np.fromiter((start for start, _ in offsets(text[at:stop])), dtype=np.int64)
+            slab = text[at:stop]
+            # Byte pairs begin with the space before a word; where a chunk is cut, that space is trimmed.
+            found = np.fromiter((_first_seen(slab, start, end) for start, end in offsets(slab)), dtype=np.int64)
             starts.append(found + at)
             at = stop
         self.starts = np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)
@@ -119,15 +125,22 @@ class _Ruler:
         return max(int(high - low), (end - start) // _CHARS_PER_TOKEN)
 
 
+def _first_seen(text: str, start: int, end: int) -> int:
+    while start < end and text[start].isspace():
+        start += 1
+    return start
+
+
 @dataclass(frozen=True)
 class _Borders:
-    """Where a text may be cut, per rank: positions ascending, and their digests."""
+    """Where a text may be cut, per rank: positions ascending, how many tokens begin before each, and their digests."""
 
     positions: dict[int, npt.NDArray[np.int64]]
+    tokens: dict[int, npt.NDArray[np.int64]]
     digests: dict[int, npt.NDArray[np.uint64]]
 
 
-def _borders(reading: Reading) -> _Borders:
+def _borders(reading: Reading, ruler: _Ruler) -> _Borders:
     text = reading.text
     ranks: dict[int, int] = {}
     for match in _SENTENCE_END.finditer(text):
@@ -151,8 +164,10 @@ def _borders(reading: Reading) -> _Borders:
     for position in sorted(ranks):
         if 0 < position < len(text):
             grouped.setdefault(ranks[position], []).append(position)
+    positions = {rank: np.array(found, dtype=np.int64) for rank, found in grouped.items()}
     return _Borders(
-        {rank: np.array(found, dtype=np.int64) for rank, found in grouped.items()},
+        positions,
+        {rank: np.searchsorted(ruler.starts, found) for rank, found in positions.items()},
         {
             rank: np.array([_digest(text, position) for position in found], dtype=np.uint64)
             for rank, found in grouped.items()
@@ -183,21 +198,20 @@ def _cut(text: str, borders: _Borders, ruler: _Ruler, size: int) -> Iterator[tup
 
 def _strongest(borders: _Borders, ruler: _Ruler, start: int, end: int, least: int) -> int | None:
     """The border to cut at: of the best rank that has one at least `least` tokens from both ends, the one with the
-    smallest digest."""
+    smallest digest. Among equal ones, as in a text of equal lines, the middle one: else the work would be quadratic."""
+    first, last = np.searchsorted(ruler.starts, (start, end)) + np.array((least, -least))
     for rank in range(1, _LAST_RANK + 1):
         positions = borders.positions.get(rank)
         if positions is None:
             continue
         low, high = np.searchsorted(positions, (start + 1, end))
-        if low == high:
-            continue
-        inside = positions[low:high]
-        before = np.searchsorted(ruler.starts, inside) - np.searchsorted(ruler.starts, start)
-        behind = np.searchsorted(ruler.starts, end) - np.searchsorted(ruler.starts, inside)
-        fit = np.flatnonzero((before >= least) & (behind >= least))
-        if fit.size:
-            chosen = fit[np.argmin(borders.digests[rank][low:high][fit])]
-            return int(inside[chosen])
+        tokens = borders.tokens[rank]
+        low = max(low, np.searchsorted(tokens, first))
+        high = min(high, np.searchsorted(tokens, last, side="right"))
+        if low < high:
+            digests = borders.digests[rank][low:high]
+            smallest = np.flatnonzero(digests == digests.min())
+            return int(positions[low + smallest[len(smallest) // 2]])
     return None
 
 
@@ -217,12 +231,11 @@ def _packed(text: str, ruler: _Ruler, start: int, end: int, size: int) -> Iterat
         yield start, end
 
 
-def _overlapped(text: str, start: int, overlap: int, ruler: _Ruler, pieces: Sequence[Piece]) -> int:
-    """Where a chunk that begins at `start` begins with its overlap: at a sentence or line of the chunk before."""
-    if not pieces:
-        return start
+def _overlapped(text: str, start: int, overlap: int, ruler: _Ruler, least: int) -> int:
+    """Where a chunk that begins at `start` begins with its overlap: at a sentence or line of the chunk before, not
+    before `least`, where that chunk or the section begins."""
     index = int(np.searchsorted(ruler.starts, start)) - overlap
-    earliest = max(int(ruler.starts[index]) if index >= 0 else 0, pieces[-1].start, start - overlap * _CHARS_PER_TOKEN)
+    earliest = max(int(ruler.starts[index]) if index >= 0 else 0, least, start - overlap * _CHARS_PER_TOKEN)
     window = text[earliest:start]
     # `earliest` itself is in the middle of something, as a rule; the first border behind it is not.
     ends = [match.end() for match in _SENTENCE_END.finditer(window)] + [m.end() for m in _NEW_LINE.finditer(window)]

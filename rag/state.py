@@ -5,15 +5,18 @@ Numbered objects, create-if-absent, newest valid wins: two writers cannot overwr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from rag.errors import AlreadyExists, Conflict, Damaged, NewerFormat
+from rag.errors import AlreadyExists, Conflict, Damaged, NewerFormat, NotFound, NotWritable
 from rag.fingerprint import fingerprint
-from rag.manifest import FORMAT, Change, dump_checked, load_checked
+from rag.manifest import FORMAT, Change, Manifest, dump_checked, load_checked
 from rag.objects import Objects
 
 NO_SOURCES = fingerprint([])
+_BUSY = "Other processes keep changing this notebook. Try again."
+_NUMBERED = re.compile(r"(?:.*/)?([0-9]{8,})\.json")
 
 
 @dataclass(frozen=True)
@@ -46,39 +49,82 @@ class States:
             NewerFormat: the newest was written by a newer Ragbook.
         """
         self.damaged = []
-        for name in reversed(self._objects.names(self._folder)):
+        for name in reversed(self._names()):
             try:
                 return _parse(load_checked(self._objects.get(name), name), name)
-            except Damaged as error:
+            except (Damaged, NotWritable) as error:
                 self.damaged.append(str(error))
+            except NotFound:
+                self.damaged.append(f"{name} fails its check: it is no file.")
         return State()
 
     def publish(self, state: State) -> State:
-        """Publish `state` as the one after the newest number in use.
+        """Publish `state` as the one after the newest number in use, whatever others published since it was read.
 
         Raises:
             Conflict: other writers were faster, several times in a row.
         """
         for _ in range(20):
-            names = self._objects.names(self._folder)
-            number = int(names[-1].rsplit("/", 1)[1].removesuffix(".json")) + 1 if names else 1
-            new = replace(state, number=number)
-            body = {
-                "format": FORMAT,
-                "number": number,
-                "title": new.title,
-                "settings": dict(new.settings),
-                "registry": new.registry,
-                "sources_fp": new.sources_fp,
-                "sources": new.sources,
-                "pending": [asdict(change) for change in new.pending],
-            }
-            try:
-                self._objects.create(f"{self._folder}/{number:08d}.json", dump_checked(body))
-            except AlreadyExists:
+            new = replace(state, number=self._next_number())
+            if self._create(new):
+                return new
+        raise Conflict(_BUSY)
+
+    def change(self, edit: Callable[[State], State]) -> State:
+        """Publish `edit(newest state)` as the one after it. Where another writer was faster, `edit` is asked again with
+        what that one published, so that nobody undoes what others changed meanwhile.
+
+        Raises:
+            Conflict: other writers were faster, many times in a row. And whatever `edit` raises.
+        """
+        for _ in range(20):
+            number = self._next_number()
+            newest = self.newest()
+            if newest.number >= number:  # one came between the two looks
                 continue
-            return new
-        raise Conflict("Other processes keep changing this notebook. Try again.")
+            new = replace(edit(newest), number=number)
+            if self._create(new):
+                return new
+        raise Conflict(_BUSY)
+
+    def _next_number(self) -> int:
+        names = self._names()
+        return int(names[-1].rsplit("/", 1)[1].removesuffix(".json")) + 1 if names else 1
+
+    def _create(self, new: State) -> bool:
+        """Whether it was the first of its number."""
+        body = {
+            "format": FORMAT,
+            "number": new.number,
+            "title": new.title,
+            "settings": dict(new.settings),
+            "registry": new.registry,
+            "sources_fp": new.sources_fp,
+            "sources": new.sources,
+            "pending": [asdict(change) for change in new.pending],
+        }
+        try:
+            self._objects.create(f"{self._folder}/{new.number:08d}.json", dump_checked(body))
+        except AlreadyExists:
+            return False
+        return True
+
+    def _names(self) -> list[str]:
+        # A folder under a state's name takes its number. Whatever else lies here (a sync tool's copy, a note of the
+        # system's) is not a state.
+        folders = [f"{self._folder}/{name}" for name in self._objects.folders(self._folder)]
+        return sorted(name for name in [*self._objects.names(self._folder), *folders] if _NUMBERED.fullmatch(name))
+
+
+def behind(state: State, head: Manifest | None) -> bool:
+    """Whether `head` was built from a newer state than `state`, the newest that can be read: one is missing then.
+
+    A build writes its results as a newer version of the registry than the one the state asks for. So a snapshot of
+    other sources whose registry is newer than the state's was not built from that state or an earlier one.
+    """
+    if head is None or head.sources_fp == state.sources_fp:
+        return False
+    return state.registry is None or state.registry < head.tables["sources"].version
 
 
 def _parse(body: dict[str, object], name: str) -> State:
@@ -91,12 +137,18 @@ def _parse(body: dict[str, object], name: str) -> State:
     settings, registry, pending = body.get("settings"), body.get("registry"), body.get("pending")
     if not isinstance(settings, dict) or not isinstance(pending, list) or not isinstance(registry, int | None):
         raise Damaged(f"{name} fails its check: a field is missing or of the wrong kind.")
-    return State(
-        number=int(str(body.get("number"))),
-        title=str(body.get("title")),
-        settings={str(key): str(value) for key, value in settings.items()},
-        registry=registry,
-        sources_fp=str(body.get("sources_fp")),
-        sources=int(str(body.get("sources"))),
-        pending=tuple(Change(**change) for change in pending),
-    )
+    try:
+        state = State(
+            number=int(str(body["number"])),
+            title=str(body["title"]),
+            settings={str(key): str(value) for key, value in settings.items()},
+            registry=registry,
+            sources_fp=str(body["sources_fp"]),
+            sources=int(str(body["sources"])),
+            pending=tuple(Change(**change) for change in pending),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged(f"{name} fails its check: {error!r} while reading its fields.") from error
+    if not name.endswith(f"/{state.number:08d}.json"):
+        raise Damaged(f"{name} fails its check: it says that it is state {state.number}.")
+    return state

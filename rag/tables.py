@@ -500,6 +500,23 @@ class ChunkTable:
 
         return self._commit(rebuild)
 
+    def rewrite_without(self, source_ids: Sequence[str]) -> int:
+        """Write every row anew but those of `source_ids`, so that no file of the new version holds anything of them:
+        deleting alone only marks rows. Holds all rows in memory. Returns the new version."""
+        gone = set(source_ids)
+        everything = self.scan([*_COLUMNS, "vector"])
+        keep = pa.array([one not in gone for one in everything["source_id"].to_pylist()], pa.bool_())
+        rest = everything.filter(keep)
+
+        def rewrite(table: Any) -> int:
+            table.delete("true")
+            if rest.num_rows:
+                table.add(rest.cast(table.schema))
+            return int(table.version)
+
+        self._commit(rewrite)
+        return self.rebuild_text_index()
+
     def _waiting(self) -> int | None:
         """Rows not in the text index yet; None without a usable index."""
         try:

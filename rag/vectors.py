@@ -1,85 +1,96 @@
 """VectorCache: the vectors already paid for, per space.
 
-A Lance table, append-only, that no snapshot pins: key (32 bytes) → float32 vector, with a CRC-32 of its bytes because
-Lance has no checksums. A row that fails its check counts as absent, so damage costs one more payment, never a wrong
-vector.
+A Lance table, append-only, that no snapshot pins: key (32 bytes) → float32 vector, with a CRC-32 of key and vector
+because Lance has no checksums. A row that fails its check counts as absent, so damage costs one more payment, never a
+wrong vector.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, TypeVar
 
 import lancedb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from filelock import FileLock
 
 from rag.errors import Damaged, VectorInvalid
-from rag.lance_files import TableFile, files_of, shape_of, sync
+from rag.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
 from rag.objects import make_folder, translated
 
+T = TypeVar("T")
+
 TABLE = "vectors"
+_MISPLACED = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
 _COMPACT_AT = 64
 """Fragments after which small appends are joined; 300 of them make a read several times dearer."""
 
 
 class VectorCache:
     """The vectors of one space, below `folder`. Safe for several processes: Lance merges concurrent appends, and a
-    key that two of them paid for at once is merely there twice."""
+    key that two of them paid for at once is merely there twice.
+
+    Where the table itself is damaged, it is set aside as `damaged-<n>.lance`, and what can be read of it goes into a
+    new one. `repaired` then says so.
+    """
 
     def __init__(self, folder: Path, dimensions: int) -> None:
         self.folder = folder
         self.dimensions = dimensions
+        self.repaired: str | None = None
         self._keys: pa.Array | None = None
         self._version: int | None = None
-        with translated(f"spaces/{folder.name}"):
+        self._schema = pa.schema(
+            [
+                ("key", pa.binary(32)),
+                ("vector", pa.list_(pa.float32(), dimensions)),
+                ("crc", pa.uint32()),
+            ]
+        )
+        with translated(self._name):
             make_folder(folder)
-        try:
-            database = lancedb.connect(str(folder))
-            schema = pa.schema(
-                [
-                    ("key", pa.binary(32)),
-                    ("vector", pa.list_(pa.float32(), dimensions)),
-                    ("crc", pa.uint32()),
-                ]
-            )
-            if (folder / f"{TABLE}.lance").exists():
-                self._table = database.open_table(TABLE)
-            else:
-                self._table = database.create_table(TABLE, schema=schema, exist_ok=True)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise Damaged(f"spaces/{folder.name}/{TABLE}.lance cannot be opened: {error}") from error
+            try:
+                self._table = self._opened()
+            except Exception as error:  # noqa: BLE001 - a panic inside Lance is no kind of RuntimeError
+                self._table = self._repair(error)
         found = self._table.schema.field("vector").type
         if found != pa.list_(pa.float32(), dimensions):
-            raise Damaged(f"spaces/{folder.name}/{TABLE}.lance holds {found}, not vectors of {dimensions} dimensions.")
+            raise Damaged(f"{self._name} holds {found}, not vectors of {dimensions} dimensions.")
 
     def __len__(self) -> int:
         return int(self._table.count_rows())
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, npt.NDArray[np.float32]]:
         """The vectors of those `keys` that are there and pass their check."""
-        if not keys:
-            return {}
-        try:
-            return self._find(keys)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise Damaged(f"spaces/{self.folder.name}/{TABLE}.lance cannot be read: {error}") from error
+        return self._reading(lambda: self._find(keys)) if keys else {}
 
     def having(self, keys: Iterable[bytes]) -> set[bytes]:
         """Those `keys` that have a vector, whether it passes its check or not: for counting beforehand."""
         wanted = pa.array(list(keys), pa.binary(32))
-        try:
-            inside = pc.is_in(wanted, value_set=self._all_keys())
-        except (OSError, RuntimeError, ValueError) as error:
-            raise Damaged(f"spaces/{self.folder.name}/{TABLE}.lance cannot be read: {error}") from error
+        inside = self._reading(lambda: pc.is_in(wanted, value_set=self._all_keys()))
         return set(wanted.filter(inside).to_pylist())
 
+    def _reading(self, read: Callable[[], T]) -> T:
+        """What `read` gives; after a repair, where the table turns out to be damaged."""
+        with translated(self._name):
+            try:
+                return read()
+            except Exception as error:  # noqa: BLE001 - a panic inside Lance is no kind of RuntimeError
+                self._table = self._repair(error)
+                return read()
+
     def _all_keys(self) -> pa.Array:
-        self._table.checkout_latest()  # type: ignore[no-untyped-call] # lancedb leaves it untyped
+        self._table.checkout_latest()
         if self._keys is None or self._version != self._table.version:
             self._version = self._table.version
             self._keys = self._table.search().select(["key"]).to_arrow()["key"].combine_chunks()
@@ -87,18 +98,79 @@ class VectorCache:
 
     def _find(self, keys: Sequence[bytes]) -> dict[bytes, npt.NDArray[np.float32]]:
         wanted = pa.array(list(dict.fromkeys(keys)), pa.binary(32))
-        offsets = pc.drop_null(pc.index_in(wanted, value_set=self._all_keys())).to_pylist()
+        # Every row of a key: where one copy is damaged, the one that was paid for again is further down.
+        places = np.flatnonzero(pc.is_in(self._all_keys(), value_set=wanted).to_numpy(zero_copy_only=False)).tolist()
         found: dict[bytes, npt.NDArray[np.float32]] = {}
-        for at in range(0, len(offsets), 4096):
-            rows = self._table.take_offsets(offsets[at : at + 4096]).to_arrow().combine_chunks()
-            matrix = rows["vector"].combine_chunks().flatten().to_numpy().reshape(-1, self.dimensions)
-            checked = zip(rows["key"].to_pylist(), rows["crc"].to_pylist(), matrix, strict=True)
-            found |= {
-                key: vector
-                for key, crc, vector in checked
-                if zlib.crc32(vector.tobytes()) == crc and np.isfinite(vector).all()
-            }
+        for at in range(0, len(places), 4096):
+            found |= self._checked(self._table, places[at : at + 4096])
         return found
+
+    def _checked(self, table: Any, places: Sequence[int]) -> dict[bytes, npt.NDArray[np.float32]]:
+        rows = table.take_offsets(places).to_arrow().combine_chunks()
+        matrix = rows["vector"].combine_chunks().flatten().to_numpy().reshape(-1, self.dimensions)
+        return {
+            key: vector
+            for key, crc, vector in zip(rows["key"].to_pylist(), rows["crc"].to_pylist(), matrix, strict=True)
+            if key is not None and _crc(key, vector) == crc and np.isfinite(vector).all()
+        }
+
+    def _opened(self) -> Any:
+        database = lancedb.connect(str(self.folder))
+        if latest_version(self._path) is None and not any((self._path / "data").glob("*")):
+            # Also where a kill left a folder that is no table yet.
+            return database.create_table(TABLE, schema=self._schema, exist_ok=True)
+        try:
+            return database.open_table(TABLE)
+        except (RuntimeError, ValueError):
+            # A power cut can leave a torn version, for which Lance opens none; the one before has all but one batch.
+            if not set_aside_torn(self._path, 0):
+                raise
+            return database.open_table(TABLE)
+
+    def _repair(self, error: Exception) -> Any:
+        """A table with what can be read of the damaged one; meant for an error met while reading.
+
+        Raises:
+            OSError: the system's refusal (no permission, disk full), which is no damage.
+        """
+        _raise_if_refused(error)
+        with FileLock(self.folder / ".repair.lock", thread_local=False):
+            try:  # another process may have been faster
+                table = self._opened()
+                table.search().to_arrow()
+            except Exception as again:  # noqa: BLE001 - see above
+                _raise_if_refused(again)
+            else:
+                return table
+            saved: dict[bytes, npt.NDArray[np.float32]] = {}
+            with suppress(Exception):  # a table that does not even open has nothing to give
+                table = lancedb.connect(str(self.folder)).open_table(TABLE)
+                self._salvage(table, 0, table.count_rows(), saved)
+            aside = next(path for n in range(1, 10_000) if not (path := self.folder / f"damaged-{n}.lance").exists())
+            self._path.rename(aside)
+            self._table, self._keys = self._opened(), None
+            if saved:
+                self.add(list(saved), np.stack(list(saved.values())))
+        self.repaired = (
+            f"{self._name} was damaged: {len(saved):,} of its vectors could be read and were kept; others are paid "
+            f"for again. The damaged table is {aside.name}."
+        )
+        return self._table
+
+    def _salvage(self, table: Any, start: int, end: int, saved: dict[bytes, npt.NDArray[np.float32]]) -> None:
+        if start >= end:
+            return
+        if end - start <= 4096:
+            try:
+                saved |= self._checked(table, range(start, end))
+            except Exception:  # noqa: BLE001 - halve it, down to what Lance reads at once anyway
+                if end - start <= 64:
+                    return
+            else:
+                return
+        middle = (start + end) // 2
+        self._salvage(table, start, middle, saved)
+        self._salvage(table, middle, end, saved)
 
     def add(self, keys: Sequence[bytes], vectors: npt.NDArray[np.float32]) -> None:
         """Append (n, d) vectors; they are on the disk when this returns, so that they are paid for once.
@@ -120,25 +192,63 @@ class VectorCache:
             {
                 "key": pa.array(list(keys), pa.binary(32)),
                 "vector": pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), self.dimensions),
-                "crc": pa.array([zlib.crc32(row.tobytes()) for row in matrix], pa.uint32()),
+                "crc": pa.array(list(map(_crc, keys, matrix)), pa.uint32()),
             },
             schema=self._table.schema,
         )
         before = {file.path for file in self._files()}
-        with translated(f"spaces/{self.folder.name}/{TABLE}.lance"):
+        with translated(self._name):
             try:
                 self._table.add(rows)
-            except RuntimeError as error:
-                raise OSError(_errno(error), str(error)) from error
+            except Exception as error:
+                _raise_if_refused(error)
+                raise Damaged(f"{self._name} cannot be written: {error}") from error
             sync(self._path, [file for file in self._files() if file.path not in before])
 
+    def rewrite_without(self, vectors: set[bytes]) -> None:
+        """Write the cache anew without rows whose vector has these bytes, and drop every older version and file.
+
+        For purging: deleting alone only marks rows. Other processes that read the cache meanwhile may fail once.
+        """
+        width = 4 * self.dimensions
+        with translated(self._name):
+            try:
+                rows = self._table.search().to_arrow().combine_chunks()
+                flat = rows["vector"].combine_chunks().flatten().to_numpy().tobytes() if rows.num_rows else b""
+                keep = [flat[at : at + width] not in vectors for at in range(0, len(flat), width)]
+                rest = rows.filter(pa.array(keep, pa.bool_()))
+                self._table.delete("true")
+                if rest.num_rows:
+                    self._table.add(rest.cast(self._table.schema))
+            except Exception as error:
+                _raise_if_refused(error)
+                raise Damaged(f"{self._name} cannot be written anew: {error}") from error
+            sync(self._path, self._files())
+        self._keys = None
+        needed = {file.path for file in self._files()}
+        for part in ("data", "_deletions", "_transactions", "_versions"):
+            for path in (self._path / part).glob("*"):
+                name = path.relative_to(self._path).as_posix()
+                if name not in needed and path.name != "latest_version_hint.json":
+                    path.unlink()
+
     def compact(self) -> None:
-        """Join small appends when there are many. Versions that a reader of the last hour may hold stay."""
+        """Join small appends when there are many. Versions that a reader of the last hour may hold stay.
+
+        Does nothing where it cannot: a disk that is nearly full, or another process that compacts at this moment.
+        """
         if shape_of(self._path, self._table.version).fragments < _COMPACT_AT:
             return
-        self._table.optimize(cleanup_older_than=timedelta(hours=1))
+        with suppress(Exception):
+            set_aside_torn(self._path, 0)  # Lance reads every version, and a power cut may have torn one
+            self._table.optimize(cleanup_older_than=timedelta(hours=1))
+            self._table.checkout_latest()
         sync(self._path, self._files())
         self._keys = None
+
+    @property
+    def _name(self) -> str:
+        return f"spaces/{self.folder.name}/{TABLE}.lance"
 
     @property
     def _path(self) -> Path:
@@ -148,10 +258,16 @@ class VectorCache:
         return files_of(self._path, self._table.version)
 
 
-def _errno(error: RuntimeError) -> int:
-    """The errno inside a Lance error, which is a RuntimeError with the system's words in its text; EIO where none."""
-    import errno
-    import re
+def _crc(key: bytes, vector: npt.NDArray[np.float32]) -> int:
+    # The key is in it: a damaged page may hand out whole rows, with their checksums, under each other's keys.
+    return zlib.crc32(vector.tobytes(), zlib.crc32(key))
 
+
+def _raise_if_refused(error: Exception) -> None:
+    """Raise the `OSError` inside a Lance error, which has the system's words in its text, unless it is a missing or
+    misplaced file: a refusal says nothing about what is on the disk."""
     match = re.search(r"os error (\d+)", str(error))
-    return int(match.group(1)) if match else errno.EIO
+    if match and int(match[1]) not in _MISPLACED:
+        raise OSError(int(match[1]), os.strerror(int(match[1]))) from error
+    if isinstance(error, OSError) and error.errno not in (None, *_MISPLACED):
+        raise error

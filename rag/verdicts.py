@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag.config import Config
-from rag.errors import ConfigError, Damaged, NewerFormat, StoreError
+from rag.errors import ConfigError, Damaged, NewerFormat, NotFound, StoreError
 from rag.journal import Interrupted, Journal
 from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import count
 from rag.place import Place
 from rag.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
 from rag.snapshots import lease_holder
-from rag.state import State
+from rag.state import State, behind
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,17 @@ def _look(place: Place, config: Config, started: float) -> Status:
     recipe = wanted_recipe(config, space)
     recipe_fp = recipe_fingerprint(recipe) if space else None
     head, problems, recipes = _history(place)
+    unsure = _space_problem(place, head) if head else []
+    wishes = list(place.states.damaged)
+    if not wishes and behind(state, head):
+        wishes.append(f"The newest state in notebooks/{place.slug}/state is missing: the newest snapshot tells of it.")
     holder = lease_holder(place.folder)
     found = _Findings(
         state=state,
         head=head,
-        problems=tuple(problems) + tuple(place.states.damaged),
+        problems=(*problems, *unsure, *wishes),
+        passed_over=bool(problems),
+        unsure=bool(unsure),
         changes=recipe_changes(head.recipe, recipe) if head else (),
         same_recipe=head is not None and head.recipe_fp == recipe_fp,
         saved_elsewhere=recipes.get(recipe_fp or ""),
@@ -101,14 +107,23 @@ def _history(place: Place) -> tuple[Manifest | None, list[str], dict[str, int]]:
             if head is None:
                 problems.append(str(found))
             continue
-        recipes.setdefault(found.recipe_fp, found.snapshot)
         if head is None:
             problem = place.missing_file(found)
             if problem:
                 problems.append(problem)
-            else:
-                head = found
+                continue
+            head = found
+        recipes.setdefault(found.recipe_fp, found.snapshot)
     return head, problems, recipes
+
+
+def _space_problem(place: Place, head: Manifest) -> list[str]:
+    """What is wrong with the description of the snapshot's space, without which no model can be checked against it."""
+    try:
+        place.spaces.get(head.space_fp)
+    except (Damaged, NotFound) as error:
+        return [str(error)]
+    return []
 
 
 @dataclass(frozen=True)
@@ -116,6 +131,8 @@ class _Findings:
     state: State
     head: Manifest | None
     problems: Sequence[str]
+    passed_over: bool
+    unsure: bool
     changes: tuple[Change, ...]
     same_recipe: bool
     saved_elsewhere: int | None
@@ -216,12 +233,22 @@ def _other_recipe(found: _Findings, head: Manifest) -> Verdict:
 
 def _damaged(found: _Findings) -> Verdict:
     head = found.head
-    fallback = f" Snapshot {head.snapshot} answers instead." if head else " No intact snapshot is left."
+    step = "Build again: it repairs from the vector cache and the originals, and pays only for what no copy holds."
+    if head is None:
+        fallback = "No intact snapshot is left."
+    elif found.passed_over:
+        fallback = f"Snapshot {head.snapshot} answers instead."
+    elif found.unsure:
+        fallback = f"Snapshot {head.snapshot} answers, by words only where its model cannot be checked without it."
+        step = "Run `python -m rag doctor --repair`."
+    else:
+        fallback = f"Snapshot {head.snapshot} answers as before."
+        step = "Build again: what was wanted is taken from the newest snapshot."
     return _name(
         VerdictName.DAMAGED,
         head,
-        f"{found.problems[0]}{fallback} The originals are safe.",
-        "Build again: it repairs from the vector cache and the originals, and pays only for what no copy holds.",
+        f"{found.problems[0]} {fallback} The originals were not touched.",
+        step,
         tuple(Change("damage", None, problem) for problem in found.problems[:50]),
     )
 

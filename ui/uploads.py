@@ -41,7 +41,7 @@ def add(notebook: Notebook, files: Sequence[UploadedFile]) -> None:
             path = Path(folder.name) / digest
             if not path.exists():
                 path.write_bytes(file.getbuffer())
-            found[file.name, digest] = Incoming(file.name, path=path)
+            found[file.name, digest] = Incoming(file.name, path=path, uploaded=True)
             _free(file)
         job = session.start_job(notebook, "add", incoming=list(found.values()))
     except BaseException:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
 
 T = TypeVar("T")
+Paid = Callable[[int, int, float | None], None]
 
 WINDOW_TEXTS = 512  # texts sorted by length at a time: enough to make batches even, few enough to give results soon
 CALL_TOKENS = 200_000  # tokens in one call; OpenAI refuses over 300,000
@@ -86,6 +87,7 @@ class Embedder:
         self._symmetric = symmetric
         self._endpoint = endpoint
         self._patience = patience or Patience()
+        self._paid: Paid | None = None
         self._lock = threading.Lock()
         self._calls = self._texts = self._tokens = 0
         self._seconds = 0.0
@@ -175,7 +177,15 @@ class Embedder:
         with self._lock:
             self._texts += len(sent)
             self._tokens += tokens
+        if self._paid is not None and self._price != 0.0:
+            # Before the answer is even looked at: it is paid for, good or bad.
+            self._paid(len(sent), tokens, None if self._price is None else tokens * self._price / 1e6)
         return self._checked(answer, len(sent))
+
+    def on_paid(self, listener: Paid | None) -> None:
+        """Tell `listener` of every answered call that costs or may cost money, before its result is used: texts,
+        tokens and US dollars (None where the price is unknown)."""
+        self._paid = listener
 
     def _attempt(self, sent: list[str], role: Role) -> list[list[float]]:
         with self._lock:

@@ -1,7 +1,7 @@
 """The one layer of retries, on tenacity.
 
-The openai SDK's own is switched off, because it cannot be cancelled and waits up to two minutes each time; llama-index's
-is, because it multiplies with the SDK's.
+The SDK of openai has one too, which is off: it cannot be cancelled and waits up to two minutes each time. So is that of
+llama-index, which multiplies with it.
 """
 
 from __future__ import annotations

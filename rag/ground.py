@@ -1,0 +1,111 @@
+"""Where a build stands: what is wanted, which snapshots are intact, and which of them it can start from."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+from rag.config import Config
+from rag.errors import Damaged, NotFound, StoreError
+from rag.lance_files import files_of, set_aside_torn
+from rag.manifest import Manifest
+from rag.objects import translated
+from rag.place import Place
+from rag.planner import SourceRow
+from rag.recipe import recipe_fingerprint, wanted_recipe
+from rag.spaces import Space
+from rag.state import State
+from rag.tables import ChunkTable
+
+
+@dataclass(frozen=True)
+class Base:
+    """A snapshot to start from; its chunk table, which may be ahead of it; and its sources."""
+
+    manifest: Manifest
+    table: ChunkTable
+    rows: list[SourceRow]
+
+    def at_rest(self) -> ChunkTable:
+        """The table, standing where the snapshot left it: what is ahead of it is the rest of a crash."""
+        version = self.manifest.tables["chunks"].version
+        if self.table.version != version:
+            self.table.restore(version)
+        return self.table
+
+
+@dataclass
+class Ground:
+    """What a build finds. `intact` are the snapshots whose files are there, newest first; `passed_over` says what newer
+    ones failed; `unreadable` whether any manifest cannot be read, so that nobody knows what it pins."""
+
+    place: Place
+    state: State
+    intact: list[Manifest]
+    passed_over: list[str]
+    unreadable: bool
+
+    @property
+    def head(self) -> Manifest | None:
+        """The newest intact snapshot."""
+        return self.intact[0] if self.intact else None
+
+    @property
+    def registry_version(self) -> int | None:
+        """The version of the sources table that has both the newest wishes and the newest results."""
+        versions = [self.state.registry, self.head.tables["sources"].version if self.head else None]
+        return max((version for version in versions if version is not None), default=None)
+
+    def base(self, config: Config, space: Space | None) -> Base | None:
+        """The newest snapshot of the wanted recipe whose tables can be used."""
+        if space is None:
+            return None
+        recipe_fp = recipe_fingerprint(wanted_recipe(config, space))
+        for manifest in self.intact:
+            if manifest.recipe_fp != recipe_fp:
+                continue
+            pinned = manifest.tables["chunks"]
+            path = self.place.folder / pinned.path
+            try:
+                # A power cut can leave a torn version that nobody published; Lance then opens none of the others.
+                set_aside_torn(path, pinned.version)
+                table = ChunkTable.open(path.parent, path.stem)
+                files_of(path, pinned.version)
+                return Base(manifest, table, self.place.registry.rows(manifest.tables["sources"].version))
+            except (Damaged, NotFound) as error:
+                self.passed_over.append(str(error))
+        return None
+
+    def new_table(self, recipe_fp: str, space: Space) -> ChunkTable:
+        """An empty chunk table in a folder of its own. What an unfinished build left there is cleared away, unless a
+        manifest pins it or might."""
+        folder = self.place.folder
+        manifests = (found for found in self.place.snapshots.newest() if isinstance(found, Manifest))
+        pinned = {manifest.tables["chunks"].path for manifest in manifests}
+        root = self.place.index_folder(recipe_fp)
+        for attempt in range(1, 1000):
+            name = root if attempt == 1 else f"{root}-{attempt}"
+            if (folder / name).exists():
+                if self.unreadable or f"{name}/chunks.lance" in pinned:
+                    continue
+                with translated(name):
+                    shutil.rmtree(folder / name)
+            return ChunkTable.create(folder / name, "chunks", space.dimensions, space.fingerprint)
+        raise StoreError(f"{root} has too many damaged copies. Move some of them out of the home.")
+
+
+def find_ground(place: Place) -> Ground:
+    """Look at the state and the history.
+
+    Raises:
+        NewerFormat: a newer Ragbook wrote the newest of either.
+    """
+    ground = Ground(place, place.states.newest(), [], [], False)
+    for found in place.snapshots.newest():
+        problem = str(found) if isinstance(found, Damaged) else place.missing_file(found)
+        ground.unreadable |= isinstance(found, Damaged)
+        if isinstance(found, Manifest) and not problem:
+            ground.intact.append(found)
+        elif not ground.intact:
+            ground.passed_over.append(problem or "")
+    return ground

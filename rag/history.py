@@ -1,0 +1,212 @@
+"""Snapshots over time: compare, go back, keep, forget, retire. History only grows, except by forgetting on request."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, RagbookError
+from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName, dump_checked
+from rag.marks import read_now
+from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.place import Place
+from rag.planner import SourceRow
+from rag.recipe import recipe_changes
+from rag.snapshots import lease, now, writer_name
+from rag.tables import ChunkTable
+
+
+@dataclass(frozen=True)
+class Difference:
+    """From snapshot `before` to snapshot `after`: names of sources by what became of them, renames as (old, new),
+    chunks that came and went (same text at the same place counts as the same), and changes of the recipe."""
+
+    before: int
+    after: int
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+    renamed: tuple[tuple[str, str], ...]
+    chunks_added: int
+    chunks_removed: int
+    chunks_kept: int
+    recipe: tuple[Change, ...]
+
+
+def diff(place: Place, before: int, after: int) -> Difference:
+    """Compare two snapshots.
+
+    Raises:
+        NotFound, Damaged: one of them is not there, or fails its check.
+    """
+    old, new = place.snapshots.get(before), place.snapshots.get(after)
+    was, has = _sources(place, old), _sources(place, new)
+    left, right = _chunks(place, old), _chunks(place, new)
+    both = was.keys() & has.keys()
+    return Difference(
+        before=before,
+        after=after,
+        added=tuple(row.name for key, row in has.items() if key not in was),
+        changed=tuple(has[key].name for key in has if key in both and was[key].built_digest != has[key].built_digest),
+        removed=tuple(row.name for key, row in was.items() if key not in has),
+        renamed=tuple((was[key].name, has[key].name) for key in has if key in both and was[key].name != has[key].name),
+        chunks_added=len(right - left),
+        chunks_removed=len(left - right),
+        chunks_kept=len(left & right),
+        recipe=recipe_changes(old.recipe, new.recipe),
+    )
+
+
+def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
+    """Publish a new snapshot that pins what snapshot `number` pins, and make its sources the wanted ones. No calls.
+
+    Raises:
+        NotFound, Damaged: that snapshot is not there, or fails its check.
+        Busy: another process is building.
+    """
+    with lease(place.folder, wait_seconds=wait_seconds):
+        for _ in range(5):
+            target = place.snapshots.get(number)
+            problem = place.missing_file(target)
+            if problem:
+                raise Damaged(problem)
+            head = place.snapshots.head()
+            if head is None or head.snapshot == number:
+                raise RagbookError(f"Snapshot {number} is the newest one already.")
+            manifest = replace(
+                target,
+                snapshot=place.snapshots.next_number(),
+                parent=head.snapshot,
+                created=now(),
+                writer=writer_name(),
+                verdict=VerdictName.ROLLED_BACK,
+                receipt=Receipt(saved_texts=target.counts.chunks),
+                changes=(Change("snapshot", str(head.snapshot), str(number)),),
+            )
+            try:
+                place.snapshots.publish(manifest)
+            except Conflict:
+                continue
+            state = place.states.newest()
+            place.states.publish(
+                replace(
+                    state,
+                    registry=target.tables["sources"].version,
+                    sources_fp=target.sources_fp,
+                    sources=target.tables["sources"].rows,
+                    pending=(),
+                )
+            )
+            return _rolled_back(manifest, head.snapshot, number)
+    raise Conflict("Other processes keep publishing snapshots of this notebook. Try again when they have finished.")
+
+
+def keep(place: Place, number: int) -> None:
+    """Exempt a snapshot from retiring.
+
+    Raises:
+        NotFound: there is none of that number.
+    """
+    place.snapshots.get(number)
+    with contextlib.suppress(AlreadyExists):
+        place.objects.create(_kept_name(place, number), dump_checked({"snapshot": number, "created": now()}))
+
+
+def unkeep(place: Place, number: int) -> None:
+    """Undo `keep`."""
+    place.objects.delete(_kept_name(place, number))
+
+
+def kept(place: Place) -> set[int]:
+    """Numbers of the snapshots that are exempt from retiring."""
+    names = place.objects.names(f"notebooks/{place.slug}/kept")
+    stems = (name.rsplit("/", 1)[1].removesuffix(".json") for name in names)
+    return {int(stem) for stem in stems if stem.isdigit()}
+
+
+def forget(place: Place, number: int) -> None:
+    """Remove a snapshot from history. `garbage` then finds the files that only it pinned.
+
+    Raises:
+        NotFound: there is none of that number.
+        RagbookError: it is the newest intact one, is kept, or somebody is reading it.
+    """
+    if number not in place.snapshots.numbers():
+        raise NotFound(f"There is no snapshot {number}.")
+    head = place.snapshots.head()
+    if head is not None and head.snapshot == number:
+        raise RagbookError(f"Snapshot {number} is the newest one; it stays. Roll back first, or purge its sources.")
+    if number in kept(place):
+        raise RagbookError(f"Snapshot {number} is marked to be kept. Take the mark off first: keep {number} --off.")
+    if number in read_now(place.folder):
+        raise RagbookError(f"Snapshot {number} is being read by another process. Try again when it has finished.")
+    place.objects.delete(place.snapshots.name(number))
+
+
+def to_retire(place: Place, *, count_kept: int, days: float, when: datetime | None = None) -> list[Manifest]:
+    """Snapshots that the policy lets go: neither among the newest `count_kept`, nor younger than `days`, nor the newest
+    of their recipe (switching back must stay free), nor kept, nor being read. Oldest first."""
+    manifests = [found for found in place.snapshots.newest() if isinstance(found, Manifest)]
+    protected = kept(place) | read_now(place.folder)
+    newest_of: dict[str, int] = {}
+    for manifest in manifests:
+        newest_of.setdefault(manifest.recipe_fp, manifest.snapshot)
+    horizon = (when or datetime.now(UTC)) - timedelta(days=days)
+    return [
+        manifest
+        for manifest in reversed(manifests[count_kept:])
+        if manifest.snapshot not in protected
+        and manifest.snapshot not in newest_of.values()
+        and _created(manifest) < horizon
+    ]
+
+
+def retire(place: Place, manifests: Sequence[Manifest], *, tell: Callable[[int], None] = lambda _: None) -> None:
+    """Remove snapshots that `to_retire` named. Their files go with the next collection of garbage."""
+    for manifest in manifests:
+        place.objects.delete(place.snapshots.name(manifest.snapshot))
+        tell(manifest.snapshot)
+
+
+def _rolled_back(manifest: Manifest, before: int, number: int) -> Outcome:
+    counts = manifest.counts
+    sentence = (
+        f"Rolled back from snapshot {before} to {number}, published as snapshot {manifest.snapshot}: "
+        f"{count(counts.chunks, 'chunk')} from {count(counts.sources, 'source')}. No model was called."
+    )
+    verdict = Verdict(
+        VerdictName.ROLLED_BACK, sentence, "", manifest.snapshot, tuple(manifest.changes), manifest.receipt
+    )
+    return Outcome(
+        verdict=verdict,
+        sources=SourceCounts(total=counts.sources, unchanged=counts.sources, failed=counts.failed),
+        chunks=ChunkCounts(counts.chunks, 0, counts.chunks),
+        failures=tuple((failure.name, failure.reason) for failure in manifest.failures),
+        space=manifest.space_fp,
+        recipe=manifest.recipe_fp,
+    )
+
+
+def _sources(place: Place, manifest: Manifest) -> dict[str, SourceRow]:
+    return {row.source_id: row for row in place.registry.rows(manifest.tables["sources"].version)}
+
+
+def _chunks(place: Place, manifest: Manifest) -> set[tuple[str, int, str]]:
+    pinned = manifest.tables["chunks"]
+    path = place.folder / pinned.path
+    table = ChunkTable.open(path.parent, path.stem, pinned.version).scan(["source_id", "ordinal", "text"])
+    columns = (table[name].to_pylist() for name in ("source_id", "ordinal", "text"))
+    return set(zip(*columns, strict=True))
+
+
+def _created(manifest: Manifest) -> datetime:
+    try:
+        return datetime.fromisoformat(manifest.created)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _kept_name(place: Place, number: int) -> str:
+    return f"notebooks/{place.slug}/kept/{number:08d}.json"

@@ -1,0 +1,126 @@
+"""What Lance tables hold, looked at closely and without writing: chunk tables, and the vector cache of a space."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import lancedb
+import numpy as np
+
+from rag.errors import Damaged, NotFound, StoreError
+from rag.lance_files import shape_of
+from rag.manifest import Manifest
+from rag.place import Place
+from rag.tables import ChunkTable
+from rag.vectors import TABLE
+
+_ROWS_AT_ONCE = 16_384
+_LENGTH_WITHIN = 1e-3
+
+
+def chunk_problem(place: Place, manifest: Manifest) -> tuple[str, str] | None:
+    """The first thing wrong with a snapshot's chunk table as (code, sentence): it opens at the pinned version, has the
+    rows it should, every vector is finite and of length 1, every chunk's source is registered with that many chunks,
+    and its words can be searched."""
+    pinned = manifest.tables["chunks"]
+    path = place.folder / pinned.path
+    named = f"{pinned.path} of snapshot {manifest.snapshot}"
+    try:
+        reader = ChunkTable.open(path.parent, path.stem, pinned.version).reader()
+        if not reader.count == pinned.rows == manifest.counts.chunks:
+            return "rows-wrong", f"{named} has {reader.count:,} rows instead of {manifest.counts.chunks:,}."
+        if not reader.count:
+            return None
+        matrix = reader.exact().matrix
+        for at in range(0, len(matrix), _ROWS_AT_ONCE):
+            lengths = np.linalg.norm(matrix[at : at + _ROWS_AT_ONCE].astype(np.float64), axis=1)
+            wrong = int((~(np.abs(lengths - 1) <= _LENGTH_WITHIN)).sum())
+            if wrong:
+                return "vectors-wrong", f"{named} has {wrong:,} vectors that are not finite or not of length 1."
+        counted: dict[str, int] = {}
+        for source_id in reader.source_ids():
+            counted[source_id] = counted.get(source_id, 0) + 1
+        rows = place.registry.rows(manifest.tables["sources"].version)
+        if counted != {row.source_id: row.chunks for row in rows if row.chunks}:
+            return "sources-wrong", f"{named} has chunks of other sources, or other numbers of them, than registered."
+        reader.matching(reader.rows_at([0])[0].text[:200], 1)
+    except (StoreError, NotFound) as error:
+        return "table-unreadable", str(error)
+    return None
+
+
+def fragments(place: Place, manifest: Manifest) -> int:
+    """In how many pieces a snapshot's chunks lie; 0 where that cannot be told."""
+    pinned = manifest.tables["chunks"]
+    try:
+        return shape_of(place.folder / pinned.path, pinned.version).fragments
+    except Damaged:
+        return 0
+
+
+@dataclass(frozen=True)
+class CacheLook:
+    """Different keys that count, rows that fail their checksum with no good row of their key (looked at only when
+    deep), and why the table cannot be read, in words that follow its name ("" when it can)."""
+
+    keys: int
+    wrong: int = 0
+    problem: str = ""
+
+
+def look_at_cache(folder: Path, dimensions: int, *, deep: bool) -> CacheLook:
+    """The vector cache in `folder`. All keys are read; `deep` reads the vectors too and compares their CRC-32."""
+    if not (folder / f"{TABLE}.lance").exists():
+        return CacheLook(0, 0, "is missing.")
+    try:
+        table = lancedb.connect(str(folder)).open_table(TABLE)
+        rows = int(table.count_rows())
+        found = table.search().select(["key"]).to_arrow()["key"]
+        if len(found) != rows:
+            return CacheLook(0, 0, f"gives {len(found):,} of {rows:,} rows.")
+        if not deep:
+            return CacheLook(len(found.unique()))
+        good: set[bytes] = set()
+        bad: set[bytes] = set()
+        for keys, passed in _checked(table, dimensions):
+            for key, passes in zip(keys, passed, strict=True):
+                (good if passes else bad).add(key)
+    except Exception as error:  # noqa: BLE001 - a panic inside Lance is no kind of RuntimeError
+        return CacheLook(0, 0, f"cannot be read: {(str(error).splitlines() or [type(error).__name__])[0][:200]}.")
+    return CacheLook(len(good), len(bad - good))
+
+
+def different_texts(place: Place, manifest: Manifest) -> int:
+    """How many different texts the model was sent for a snapshot, at least: headings are sent along, names are not."""
+    pinned = manifest.tables["chunks"]
+    path = place.folder / pinned.path
+    try:
+        found = ChunkTable.open(path.parent, path.stem, pinned.version).scan(["text"])
+    except (StoreError, NotFound):
+        return 0
+    return len(found["text"].unique())
+
+
+def cached_keys(folder: Path, dimensions: int) -> set[bytes]:
+    """Keys of the cached vectors that pass their check; none where the table cannot be read. Reads all vectors."""
+    found: set[bytes] = set()
+    if not (folder / f"{TABLE}.lance").exists():
+        return found
+    try:
+        for keys, passed in _checked(lancedb.connect(str(folder)).open_table(TABLE), dimensions):
+            found.update(key for key, good in zip(keys, passed, strict=True) if good)
+    except Exception:  # noqa: BLE001 - a panic inside Lance is no kind of RuntimeError; what was read counts
+        return found
+    return found
+
+
+def _checked(table: lancedb.Table, dimensions: int) -> Iterator[tuple[list[bytes], list[bool]]]:
+    """Keys, and whether each row's checksum is right, batch by batch."""
+    for batch in table.search().select(["key", "vector", "crc"]).to_batches(batch_size=_ROWS_AT_ONCE):
+        matrix = batch["vector"].flatten().to_numpy().reshape(-1, dimensions)
+        rows = zip(batch["key"].to_pylist(), batch["crc"].to_pylist(), matrix, strict=True)
+        passed = [key is not None and zlib.crc32(vector.tobytes(), zlib.crc32(key)) == crc for key, crc, vector in rows]
+        yield batch["key"].to_pylist(), passed

@@ -1,0 +1,97 @@
+"""The one place of a build where a model is called: made when first needed, checked before it is used, and every paid
+call written into the ledger before its result is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.config import Config
+from rag.manifest import Receipt
+from rag.place import Place
+from rag.progress import IsCancelled
+from rag.spaces import Space
+from rag.spending import recorded
+
+if TYPE_CHECKING:
+    from rag.embedding.embedder import Embedder, Usage
+
+MakeEmbedder = Callable[[Config], "Embedder"]
+
+
+class Payments:
+    """The embedding model of one build, and what it has cost so far."""
+
+    def __init__(self, place: Place, config: Config, make_embedder: MakeEmbedder, snapshot: int) -> None:
+        self._place = place
+        self._config = config
+        self._make = make_embedder
+        self._snapshot = snapshot
+        self._embedder: Embedder | None = None
+        self._before: Usage | None = None
+        self._admitted: Space | None = None
+        self.canary_texts = 0
+
+    def admit(self) -> Space:
+        """The space of the live model, checked by its canary.
+
+        Raises:
+            SpaceRefused: it is not the model of the saved vectors.
+            ModelError: it cannot be made or fails.
+        """
+        if self._admitted is None:
+            embedder = self._ready()
+            before = embedder.usage.texts
+            with recorded(self._place, embedder, self._config.embed_model, "canary", snapshot=self._snapshot):
+                self._admitted = self._place.spaces.admit(embedder, self._config)
+            self.canary_texts = embedder.usage.texts - before
+        return self._admitted
+
+    def embed(
+        self, texts: Sequence[str], cancelled: IsCancelled
+    ) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
+        """As `Embedder.embed` for texts, after the model was admitted."""
+        space = self.admit()
+        embedder = self._ready()
+        with recorded(
+            self._place,
+            embedder,
+            self._config.embed_model,
+            "build",
+            snapshot=self._snapshot,
+            space=space.fingerprint,
+        ):
+            yield from embedder.embed(texts, "text", cancelled=cancelled)
+
+    def used(self) -> tuple[int, float | None]:
+        """Tokens and US dollars (None: unknown) so far."""
+        if self._embedder is None or self._before is None:
+            return 0, 0.0
+        used = self._embedder.usage - self._before
+        return used.tokens, used.cost_usd
+
+    def receipt(self, saved_texts: int, seconds: float, stages: dict[str, float]) -> Receipt:
+        """What the build has cost."""
+        rounded = {name: round(value, 4) for name, value in stages.items()}
+        if self._embedder is None or self._before is None:
+            return Receipt(saved_texts=saved_texts, seconds=round(seconds, 4), stages=rounded)
+        used = self._embedder.usage - self._before
+        return Receipt(
+            calls=used.calls,
+            texts=used.texts - self.canary_texts,
+            tokens=used.tokens,
+            cost_usd=used.cost_usd,
+            saved_texts=saved_texts,
+            canary_texts=self.canary_texts,
+            seconds=round(seconds, 4),
+            stages=rounded,
+        )
+
+    def _ready(self) -> Embedder:
+        if self._embedder is None:
+            self._embedder = self._make(self._config)
+            self._before = self._embedder.usage
+        return self._embedder

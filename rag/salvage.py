@@ -1,0 +1,182 @@
+"""What was wanted and what was paid for, put together again from what is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.checks import bad_original, set_aside
+from rag.config import Config
+from rag.embedding.tokens import tokenizer_for
+from rag.errors import Cancelled, Damaged, ReadError, StoreError, StoreUnavailable
+from rag.evidence import gather
+from rag.fingerprint import vector_key
+from rag.lance_files import latest_version
+from rag.manifest import Manifest
+from rag.objects import translated
+from rag.place import Place
+from rag.planner import SourceRow, registry_fingerprint
+from rag.progress import IsCancelled, never
+from rag.reading import Readers
+from rag.recipe import recipe_fingerprint, wanted_recipe
+from rag.spaces import Space
+from rag.splitting import Piece, split
+from rag.state import State, behind
+from rag.tables import ChunkTable
+from rag.vectors import VectorCache
+
+_LOOKED_BACK = 200
+_LATEST = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a notebook wants, as far as that can be told: the sources, the version of the registry they are from (None
+    when no version can be read), and what may be lost, in a sentence ("" when nothing is)."""
+
+    rows: tuple[SourceRow, ...]
+    version: int | None
+    lost: str = ""
+
+
+def find_wanted(place: Place, state: State, head: Manifest | None) -> Wanted | None:
+    """What is wanted, where the newest state or its registry is damaged; None where both are well. Changes nothing.
+
+    `state` is the newest that can be read, and `place.states.damaged` tells of newer ones; `head` is the newest intact
+    snapshot.
+
+    Raises:
+        Damaged: nothing is left that tells what was wanted.
+    """
+    state_lost = bool(place.states.damaged) or behind(state, head)
+    version, wanted_fp = state.registry, state.sources_fp
+    if head is not None and behind(state, head):
+        version, wanted_fp = head.tables["sources"].version, head.sources_fp
+    rows = _rows(place, version, wanted_fp)
+    if rows is not None and not state_lost:
+        return None
+    newest = latest_version(place.registry.path)
+    if rows is not None:
+        later = rows if newest in (None, version) else _rows(place, newest, None)
+        if later is None:
+            return Wanted(tuple(rows), version, "What was added or removed last may be lost: add or remove it again.")
+        # More sources are the rest of an add that got no further than here; fewer may be half a commit.
+        more = {row.source_id for row in rows} <= {row.source_id for row in later}
+        return Wanted(tuple(later), newest) if more else Wanted(tuple(rows), version)
+    manifests = [found for found in place.snapshots.newest() if isinstance(found, Manifest)]
+    pinned = {one.tables["sources"].version: one.sources_fp for one in manifests}
+    base: int | None = None
+    older: list[SourceRow] = []
+    last = max([newest or 0, *pinned])
+    for candidate in range(last, max(0, last - _LOOKED_BACK), -1):
+        found = _rows(place, candidate, pinned.get(candidate))
+        if found and wanted_fp == registry_fingerprint(found):
+            return Wanted(tuple(found), candidate)
+        if found and base is None:
+            base, older = candidate, found
+    target = wanted_fp if not place.states.damaged else next(iter(pinned.values()), wanted_fp)
+    rows, proved = gather(place, manifests, state, older, target)
+    if not rows:
+        raise Damaged("No list of the sources can be read, and nothing tells their names. Add the files again.")
+    return Wanted(tuple(rows), base, "" if proved else "Sources that are not in it have to be added again.")
+
+
+def restore_wanted(place: Place, state: State, wanted: Wanted) -> State:
+    """Write what `find_wanted` found as the newest registry and state. Call with the lease held. Gives the state."""
+    version = _written(place, wanted)
+    return place.states.publish(
+        replace(
+            state, registry=version, sources_fp=registry_fingerprint(wanted.rows), sources=len(wanted.rows), pending=()
+        )
+    )
+
+
+def _written(place: Place, wanted: Wanted) -> int:
+    folder = place.registry.path
+    if wanted.version is None:
+        with translated(folder.name):
+            if folder.exists():
+                set_aside(folder)
+        return place.registry.write(wanted.rows, None)
+    while True:
+        try:
+            return place.registry.write(wanted.rows, wanted.version)
+        except (Damaged, StoreUnavailable):
+            newest = latest_version(folder)
+            if newest is None or newest <= wanted.version:
+                raise
+            with translated(folder.name):  # Lance opens a table through its newest version only
+                set_aside(folder / "_versions" / f"{_LATEST - newest:020d}.manifest")
+
+
+def _rows(place: Place, version: int | None, expected: str | None) -> list[SourceRow] | None:
+    """The sources of a version, where they can be read, are the expected ones, and have their originals or had."""
+    try:
+        rows = place.registry.rows(version)
+    except StoreError:
+        return None
+    if expected is None:
+        return rows if all(place.originals.path(row.digest).exists() for row in rows) else None
+    return rows if registry_fingerprint(rows) == expected else None
+
+
+# ---------------------------------------------------------------------- vectors
+
+
+def read_again(
+    place: Place, config: Config, rows: Sequence[SourceRow], *, cancelled: IsCancelled = never
+) -> Iterator[tuple[SourceRow, list[Piece]]]:
+    """The sources whose originals are intact, read and split as a build would do it.
+
+    Raises:
+        Cancelled: `cancelled()` came true.
+    """
+    offsets = tokenizer_for(config).count_offsets
+    with Readers() as readers:
+        for row in rows:
+            if cancelled():
+                raise Cancelled("Stopped. Nothing was changed.")
+            if bad_original(place.originals, row.digest, None, deep=True) is not None:
+                continue
+            try:
+                reading = readers.read(row.name, place.originals.path(row.digest))
+            except ReadError:
+                continue  # the build says why
+            yield row, split(reading, size=config.chunk_size, overlap=config.chunk_overlap, offsets=offsets)
+
+
+def indexed_vectors(
+    place: Place, config: Config, manifest: Manifest, read: Sequence[tuple[SourceRow, list[Piece]]]
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Texts as sent to the model, with their vectors in a snapshot's chunk table: paid for, wherever else they lack.
+
+    Only for a snapshot of the recipe that `config` asks for: with other readers or sizes the texts would differ.
+    """
+    space = Space(**manifest.recipe["embedder"])
+    if recipe_fingerprint(wanted_recipe(config, space)) != manifest.recipe_fp:
+        return {}
+    pinned = manifest.tables["chunks"]
+    path = place.folder / pinned.path
+    reader = ChunkTable.open(path.parent, path.stem, pinned.version).reader()
+    found: dict[str, npt.NDArray[np.float32]] = {}
+    for row, pieces in read:
+        chunks = {(one.ordinal, one.text): one for one in reader.rows_of_source(row.source_id, with_vectors=True)}
+        for piece in pieces:
+            chunk = chunks.get((piece.ordinal, piece.text))
+            # The headings are sent too: another path would be another text.
+            if chunk is not None and chunk.vector is not None and chunk.heading == " › ".join(piece.headings):
+                found[piece.embed_text] = chunk.vector
+    return found
+
+
+def refill(cache: VectorCache, space_fp: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> int:
+    """Put vectors of texts back into the cache where it lacks them; gives how many it lacked."""
+    keys = {vector_key(space_fp, "text", text): vector for text, vector in vectors.items()}
+    there = cache.find(list(keys))
+    lacking = {key: vector for key, vector in keys.items() if key not in there}
+    if lacking:
+        cache.add(list(lacking), np.stack(list(lacking.values())))
+    return len(lacking)

@@ -1,0 +1,217 @@
+"""Promise 3: models never mix. Another model under the same name is refused before the first answer and before a build
+adds anything; a changed setting meets an empty place, and switching back costs nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rag.errors import ModelError, SpaceRefused
+from rag.loader import open_snapshot
+from rag.manifest import VerdictName
+from rag.notebook import Notebook
+from rag.vectors import VectorCache
+from tests.doubles import CountingEmbedding, embedder_of
+from tests.notebooks import (
+    CANARY,
+    answered,
+    file,
+    hits,
+    local_settings,
+    notebook,
+    opened,
+    settings,
+    text_of,
+    total_chunks,
+)
+
+
+def vectors(book):
+    """How many vectors each space holds."""
+    return {one["model"]: one["vectors"] for one in book.spaces()}
+
+
+def test_there_and_back_again(tmp_path):
+    a, b = CountingEmbedding(), CountingEmbedding(seed=1)
+    first = notebook(tmp_path, a)
+    first.add([file("a.txt", text_of(5))])
+    found = hits(opened(first).search("river stone"))
+
+    config = settings(tmp_path, embed_model="other")
+    second = notebook(config, b)
+    status = second.status()
+    assert status.verdict.name is VerdictName.OTHER_RECIPE
+    assert [str(change) for change in status.verdict.changes] == ["embedder.model: counting → other"]
+    assert "counting → other" in status.verdict.sentence
+    assert "beside" in status.verdict.next_step
+    assert b.calls == 0
+
+    built = second.build()
+    assert built.verdict.name is VerdictName.REBUILT
+    assert (built.chunks.embedded, built.chunks.total) == (5, 5)
+    assert "embedder.model: counting → other" in [str(change) for change in built.verdict.changes]
+    assert second.status().verdict.name is VerdictName.HIT
+    assert vectors(second) == {"counting": 5, "other": 5}
+
+    back = notebook(tmp_path)  # raises if called
+    status = back.status()
+    assert status.verdict.name is VerdictName.OTHER_RECIPE
+    assert "snapshot 1" in status.verdict.next_step
+    switched = back.build()
+    assert switched.verdict.name is VerdictName.SWITCHED
+    assert switched.verdict.receipt.calls == switched.verdict.receipt.canary_texts == switched.chunks.embedded == 0
+    assert [(one.snapshot, one.verdict) for one in back.history()] == [(3, "SWITCHED"), (2, "REBUILT"), (1, "BUILT")]
+    assert back.status().verdict.name is VerdictName.HIT
+    assert hits(opened(notebook(tmp_path, CountingEmbedding())).search("river stone")) == found
+
+
+def test_switching_back_takes_new_sources_along_and_pays_for_them_only(tmp_path):
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(5, 1))])
+    other = notebook(settings(tmp_path, embed_model="other"), CountingEmbedding(seed=1))
+    other.add([file("b.txt", text_of(3, 2))])
+    model = CountingEmbedding()
+    book = notebook(tmp_path, model)
+    outcome = book.build()
+    assert outcome.verdict.name is VerdictName.REBUILT
+    assert (outcome.chunks.total, outcome.chunks.embedded, total_chunks(model)) == (8, 3, 3)
+    assert opened(book).table.count == 8
+
+
+def test_a_question_goes_to_the_space_of_the_snapshot_or_by_words_and_says_so(tmp_path):
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(5))])
+    model = CountingEmbedding(seed=1)
+    book = notebook(settings(tmp_path, embed_model="other"), model)
+    found = opened(book).search("Entry 0-3 tells")
+    assert "0-3" in found.passages[0].text
+    assert all(one.dense is None for one in found.passages)
+    assert "by words only" in found.notes[0]
+    assert "counting" in found.notes[0]
+    assert found.receipt.calls == 0
+    assert model.calls == 0
+    answer = answered(book, "What does Entry 0-3 tell of?")
+    assert answer.verdict is VerdictName.OTHER_RECIPE
+    assert "by words only" in answer.notes[0]
+    # llama-index's own retriever has no other way than a vector, so it is refused.
+    with pytest.raises(ModelError, match="words only"):
+        opened(book).index.as_retriever().retrieve("Entry")
+    assert model.calls == 0
+
+
+def test_another_model_under_the_same_name_is_refused_before_the_first_answer(tmp_path):
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(3))])
+    impostor = CountingEmbedding(seed=1)
+    book = notebook(tmp_path, impostor)
+    assert book.status().verdict.name is VerdictName.HIT  # looking asks nobody
+    snapshot = opened(book)
+    for attempt in (1, 2):
+        with pytest.raises(SpaceRefused, match="another one") as caught:
+            snapshot.search("river stone")
+        assert "Nothing was mixed" in str(caught.value)
+        assert impostor.texts == attempt * CANARY
+    with pytest.raises(SpaceRefused):
+        next(snapshot.ask("river stone"))
+    with pytest.raises(SpaceRefused):
+        snapshot.index.as_retriever().retrieve("river stone")
+    assert impostor.queries == 0
+    assert opened(notebook(tmp_path, CountingEmbedding())).search("river stone").passages
+
+
+def test_another_model_under_the_same_name_is_refused_before_a_build_adds_anything(tmp_path):
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(3))])
+    before, history, table = vectors(book), book.history(), opened(book).table.version
+    impostor = CountingEmbedding(seed=1)
+    with pytest.raises(SpaceRefused):
+        notebook(tmp_path, impostor).add([file("b.txt", text_of(3, 2))])
+    assert impostor.texts == CANARY
+    assert vectors(book) == before
+    assert book.history() == history
+    assert opened(book).table.version == table
+    assert book.status().verdict.name is VerdictName.STALE  # the file is known, and the old snapshot answers
+    assert opened(book).search("river stone").passages
+    outcome = book.build()
+    assert outcome.verdict.name is VerdictName.UPDATED
+    assert (outcome.sources.total, outcome.chunks.embedded) == (2, 3)
+
+
+@pytest.mark.parametrize("dimensions", [32, 65])
+def test_a_changed_dimension_is_refused(tmp_path, dimensions):
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(3))])
+    other = notebook(tmp_path, CountingEmbedding(dimensions=dimensions))
+    with pytest.raises(SpaceRefused, match=f"{dimensions} dimensions"):
+        opened(other).search("river stone")
+    with pytest.raises(SpaceRefused, match=f"{dimensions} dimensions"):
+        other.add([file("b.txt", text_of(3, 2))])
+    assert vectors(other) == {"counting": 3}
+
+
+def test_dimensions_asked_for_are_another_space(tmp_path):
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(3))])
+    book = notebook(settings(tmp_path, embed_dimensions=32), CountingEmbedding(dimensions=32))
+    assert [str(change) for change in book.status().verdict.changes] == ["embedder.dimensions: 64 → 32"]
+    assert book.build().verdict.name is VerdictName.REBUILT
+    assert sorted(one["dimensions"] for one in book.spaces()) == [32, 64]
+
+
+def test_the_same_model_at_another_address_is_the_same_space(tmp_path):
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(3))])
+    model = CountingEmbedding()
+    book = notebook(settings(tmp_path, embed_base_url="http://127.0.0.1:99/v1"), model)
+    assert book.status().verdict.name is VerdictName.HIT
+    outcome = book.add([file("b.txt", text_of(2, 2))])
+    assert outcome.verdict.name is VerdictName.UPDATED
+    assert (total_chunks(model), model.texts) == (2, 2 + CANARY)
+    assert len(book.spaces()) == 1
+
+
+def test_every_vector_in_a_cache_is_of_its_model(tmp_path):
+    a, b = CountingEmbedding(), CountingEmbedding(seed=1)
+    notebook(tmp_path, a).add([file("a.txt", text_of(4))])
+    book = notebook(settings(tmp_path, embed_model="other"), b)
+    book.build()
+    snapshots = {one.snapshot: one for one in book.history()}
+    for number, model in ((1, a), (2, b)):
+        from rag.loader import open_snapshot
+
+        opened_then = open_snapshot(book, number)
+        assert opened_then.table.space == snapshots[number].space_fp
+        (source_id,) = opened_then.names
+        for row in opened_then.table.rows_of_source(source_id, with_vectors=True):
+            assert np.allclose(row.vector, model.vector(row.text), atol=1e-6)
+    assert len({one.space_fp for one in snapshots.values()}) == 2
+    for space in book.place.spaces.all():
+        folder = book.place.objects.root / book.place.spaces.folder(space.fingerprint)
+        assert len(VectorCache(folder, space.dimensions)) == 4
+
+
+def test_the_embedded_model_answers_for_its_own_snapshot_whatever_the_settings_name(tmp_path):
+    Notebook(local_settings(tmp_path)).add([file("bread.txt", "Bread dough rises because yeast makes carbon dioxide.")])
+    model = CountingEmbedding()
+    from rag.embedding.factory import make_embedder
+
+    def made(config):
+        return make_embedder(config) if config.embedder == "local" else embedder_of(model)
+
+    book = Notebook(settings(tmp_path), make_embedder=made)
+    status = book.status()
+    assert status.verdict.name is VerdictName.OTHER_RECIPE
+    assert "embedder.provider" in {change.what for change in status.verdict.changes}
+    found = opened(book).search("What makes dough rise?")
+    assert found.notes == ()
+    assert found.passages[0].dense > 0.4
+    assert model.calls == 0
+
+
+def test_shortened_vectors_are_another_space(tmp_path):
+    """Left to the model, then shortened, then left to the model again: the third step calls nothing and opens."""
+    home = tmp_path / "home"
+    text = text_of(3)
+    full, short = CountingEmbedding(dimensions=64), CountingEmbedding(dimensions=32)
+    notebook(settings(home), full).add([file("a.txt", text)])
+    made = notebook(settings(home, embed_dimensions=32), short).build()
+    assert made.chunks.embedded == made.chunks.total > 0
+    again = notebook(settings(home))
+    assert again.build().verdict.name == "SWITCHED"
+    assert again.status().verdict.name == "HIT"
+    asking = notebook(settings(home), CountingEmbedding(dimensions=64))
+    assert open_snapshot(asking).search("river").passages

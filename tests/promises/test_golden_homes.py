@@ -1,0 +1,88 @@
+"""Every released format opens for ever: homes and archives as they were written then, searched with the same results.
+
+Made by `python -m tests.golden.make`, once per format. Where searching itself is changed on purpose, `score` in the
+recorded results may change with it; texts, ids, places, cosines and BM25 may not.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.manifest import FORMAT, VerdictName
+from rag.moving.importing import import_notebook
+from rag.notebook import Notebook
+from tests.golden.make import HERE, book_of, golden, results, told
+from tests.notebooks import settings
+
+FORMATS = sorted(HERE.glob("format-*"))
+NAMES = ("double", "local")
+
+
+def test_the_format_of_today_has_golden_homes() -> None:
+    """Whoever raises FORMAT makes them, and keeps the old ones."""
+    assert [path.name for path in FORMATS] == [f"format-{number}" for number in range(1, FORMAT + 1)]
+
+
+def test_golden_homes_are_small_and_tell_nothing_about_a_machine() -> None:
+    """No host, no path, no lock; less than 300 KB of files per format."""
+    for released in FORMATS:
+        files = [path for path in released.rglob("*") if path.is_file()]
+        assert sum(path.stat().st_size for path in files) < 300_000
+        assert not [path for path in files if path.name.startswith(".")]
+        assert b'"writer": "golden"' in next(released.rglob("manifests/*.json")).read_bytes()
+    assert not [path for released in FORMATS for path in told(released)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("released", FORMATS, ids=lambda path: path.name)
+def test_a_golden_home_opens_and_finds_what_it_found(released: Path, name: str, tmp_path: Path) -> None:
+    """A HIT where the recipe of today is the one it was built with; otherwise OTHER_RECIPE with the reason, and the
+    same results all the same."""
+    shutil.copytree(released / name, tmp_path / name)
+    expected = json.loads((released / f"{name}.json").read_text("utf-8"))
+    book = book_of(name, golden(tmp_path)[name])
+    _is_current(book, expected)
+    head = book.history()[0]
+    assert (head.snapshot, head.recipe_fp) == (expected["snapshot"], expected["recipe"])
+    assert sorted([row.name, row.state, row.chunks] for row in book.sources()) == expected["sources"]
+    assert book.place.states.newest().title == expected["title"]
+    assert len(book.cells()) == expected["cells"]
+    _same(results(book), expected["searches"], exact=name == "double")
+
+
+@pytest.mark.parametrize("released", FORMATS, ids=lambda path: path.name)
+def test_a_golden_archive_is_imported(released: Path, tmp_path: Path) -> None:
+    """An archive of any released format becomes a notebook that finds what the original found."""
+    config = settings(tmp_path / "home")
+    import_notebook(config, released / "double.zip", "again")
+    expected = json.loads((released / "double.json").read_text("utf-8"))
+    book = Notebook(config, "again", make_embedder=book_of("double", config).make_embedder)
+    _is_current(book, expected)
+    assert book.title == expected["title"]
+    assert len(book.cells()) == expected["cells"]
+    _same(results(book), expected["searches"], exact=True)
+
+
+def _is_current(book: Notebook, expected: dict[str, Any]) -> None:
+    status = book.status()
+    same = status.recipe_fp == expected["recipe"]
+    assert status.verdict.name is (VerdictName.HIT if same else VerdictName.OTHER_RECIPE)
+    assert same != bool(status.verdict.changes)
+    assert status.verdict.receipt.calls == 0
+
+
+def _same(found: list[dict[str, Any]], expected: list[dict[str, Any]], *, exact: bool) -> None:
+    if exact:
+        assert found == expected
+        return
+    # The embedded model rounds differently on other processors; everything else is equal.
+    for one, other in zip(found, expected, strict=True):
+        assert one["question"] == other["question"]
+        for hit, wanted in zip(one["hits"], other["hits"], strict=True):
+            assert hit[:4] + hit[5:] == wanted[:4] + wanted[5:]
+            assert hit[4] == pytest.approx(wanted[4], abs=1e-3)

@@ -1,0 +1,75 @@
+"""Answers of quoted sentences: word for word, each with its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.citations import Passage
+from rag.extractive import extract
+from tests.doubles import CountingEmbedding, embedder_of
+
+
+def passage(n, text, start=100, **fields):
+    return Passage(n, f"chunk{n}", f"source{n}", f"{n}.txt", text, 1 / n, start=start, end=start + len(text), **fields)
+
+
+TIDES = passage(1, "Tides are caused by the moon.  The sun adds to them. Boats wait\nfor high water.", page=3)
+BREAD = passage(2, "Bread rises because of yeast. The moon has nothing to do with bread.", start=0)
+
+
+def test_the_best_sentence_comes_first_and_is_quoted_exactly():
+    text, citations = extract("What causes tides?", [TIDES, BREAD], None)
+    assert text.startswith("Tides are caused by the moon. [1]")
+    first = citations[0]
+    assert (first.quote, first.start, first.end) == ("Tides are caused by the moon.", 100, 129)
+    assert (first.n, first.source, first.page, first.state, first.chunk_id) == (1, "1.txt", 3, "verified", "chunk1")
+
+
+@pytest.mark.parametrize("embedder", [None, embedder_of(CountingEmbedding(), symmetric=True)])
+@pytest.mark.parametrize("question", ["What causes tides?", "bread and yeast", "boats", "", "zebra", "the"])
+def test_every_quote_is_in_its_place(question, embedder):
+    passages = [TIDES, BREAD]
+    text, citations = extract(question, passages, embedder, most=3)
+    assert 1 <= len(citations) <= 3
+    for one in citations:
+        found = passages[one.n - 1]
+        assert found.text[one.start - found.start : one.end - found.start] == one.quote
+        assert f"{' '.join(one.quote.split())} [{one.n}]" in text
+    assert len({(one.n, one.start) for one in citations}) == len(citations)
+
+
+def test_white_space_is_joined_in_the_text_and_kept_in_the_quote():
+    text, citations = extract("When do boats wait for high water?", [TIDES], None, most=1)
+    assert text == "Boats wait for high water. [1]"
+    assert citations[0].quote == "Boats wait\nfor high water."
+
+
+def test_what_is_quoted_already_is_not_quoted_again():
+    same = [passage(n, "Tides are caused by the moon.") for n in (1, 2, 3)]
+    text, citations = extract("What causes tides?", same, None)
+    assert text == "Tides are caused by the moon. [1]"
+    assert len(citations) == 1
+
+
+def test_headings_come_after_sentences():
+    page = passage(1, "# Tides\n\nTides come twice a day.")
+    text, _ = extract("tides", [page], None, most=1)
+    assert text == "Tides come twice a day. [1]"
+
+
+def test_nothing_to_quote():
+    assert extract("tides", [], None) == ("", ())
+    assert extract("tides", [passage(1, "12 34 — 56")], None) == ("", ())
+
+
+def test_a_sentence_without_end_is_cut():
+    long = passage(1, "tides " * 1000)
+    _, (citation,) = extract("tides", [long], None)
+    assert len(citation.quote) <= 600
+    assert long.text[: len(citation.quote)] == citation.quote
+
+
+def test_the_model_is_asked_in_batches_and_its_failure_is_not_hidden():
+    model = CountingEmbedding()
+    extract("What causes tides?", [TIDES, BREAD], embedder_of(model, batch_size=64))
+    assert (model.queries, model.texts) == (1, 5)

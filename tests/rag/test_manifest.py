@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.errors import Damaged, NewerFormat
+from rag.manifest import (
+    FORMAT,
+    Change,
+    Counts,
+    Failure,
+    Manifest,
+    PinnedFile,
+    PinnedTable,
+    Receipt,
+    VerdictName,
+    dump_checked,
+    load_checked,
+    parse_manifest,
+    same,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+COUNT = st.integers(0, 2**40)
+AMOUNT = st.floats(0, 1e6, allow_nan=False)
+SCALAR = st.none() | st.booleans() | COUNT | TEXT | st.floats(0.1, 0.9)
+RECIPE = st.dictionaries(TEXT, SCALAR | st.dictionaries(TEXT, SCALAR, max_size=3), max_size=4)
+TABLE = st.builds(
+    PinnedTable,
+    TEXT,
+    COUNT,
+    COUNT,
+    st.lists(st.builds(PinnedFile, TEXT, COUNT, TEXT), max_size=3).map(tuple),
+)
+MANIFESTS = st.builds(
+    Manifest,
+    snapshot=COUNT,
+    parent=st.none() | COUNT,
+    created=TEXT,
+    writer=TEXT,
+    epoch=COUNT,
+    verdict=st.sampled_from(VerdictName),
+    recipe=RECIPE,
+    recipe_fp=TEXT,
+    space_fp=TEXT,
+    sources_fp=TEXT,
+    counts=st.builds(Counts, COUNT, COUNT, COUNT),
+    tables=st.dictionaries(TEXT, TABLE, max_size=2),
+    receipt=st.builds(
+        Receipt, COUNT, COUNT, COUNT, st.none() | AMOUNT, COUNT, COUNT, AMOUNT, st.dictionaries(TEXT, AMOUNT)
+    ),
+    changes=st.lists(st.builds(Change, TEXT, st.none() | TEXT, st.none() | TEXT), max_size=3).map(tuple),
+    failures=st.lists(st.builds(Failure, TEXT, TEXT, st.booleans()), max_size=3).map(tuple),
+)
+SMALL = Manifest(
+    snapshot=3,
+    parent=2,
+    created="2026-01-02T03:04:05.678Z",
+    writer="host:1",
+    epoch=0,
+    verdict=VerdictName.UPDATED,
+    recipe={"format": 1, "splitter": {"size": 220}, "a": None, "ü": 0.25},
+    recipe_fp="r" * 64,
+    space_fp="s" * 64,
+    sources_fp="f" * 64,
+    counts=Counts(2, 1, 7),
+    tables={"chunks": PinnedTable("index/x/chunks.lance", 5, 7, (PinnedFile("data/a.lance", 12, "ab" * 32),))},
+    receipt=Receipt(1, 2, 3, 1e-05, 4, 5, 0.5, {"embed": 0.25}),
+    changes=(Change("embedder.model", "a", "b"),),
+    failures=(Failure("x.pdf", "no text", kept=True),),
+)
+
+
+@settings(deadline=None)
+@given(MANIFESTS)
+def test_what_is_written_is_what_is_read(manifest: Manifest) -> None:
+    assert parse_manifest(manifest.to_json(), "m.json") == manifest
+    assert manifest.to_json() == parse_manifest(manifest.to_json(), "m.json").to_json()
+
+
+def test_every_flipped_bit_is_noticed_or_means_nothing() -> None:
+    content = SMALL.to_json()
+    reasons: set[str] = set()
+    for position in range(len(content)):
+        for bit in range(8):
+            flipped = bytearray(content)
+            flipped[position] ^= 1 << bit
+            try:
+                found = parse_manifest(bytes(flipped), "m.json")
+            except Damaged as error:
+                reasons.add(str(error))
+            else:
+                assert found == SMALL, flipped[position - 20 : position + 20]
+    assert all("m.json fails its check" in reason for reason in reasons)
+
+
+def test_every_truncation_is_noticed() -> None:
+    content = SMALL.to_json()
+    for length in range(len(content)):
+        with pytest.raises(Damaged):
+            parse_manifest(content[:length], "m.json")
+        with pytest.raises(Damaged):
+            parse_manifest(content[length + 1 :], "m.json")
+
+
+@settings(deadline=None)
+@given(MANIFESTS, st.data())
+def test_one_changed_byte_anywhere_is_noticed_or_means_nothing(manifest: Manifest, data: st.DataObject) -> None:
+    content = bytearray(manifest.to_json())
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(Damaged):
+        assert parse_manifest(bytes(content), "m.json") == manifest
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60))
+def test_any_other_bytes_are_damage(content: bytes) -> None:
+    with pytest.raises(Damaged):
+        parse_manifest(content, "m.json")
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_json_nested_at_any_depth_is_damage(opening: str) -> None:
+    closing = {"[": "]", '{"a":': "}"}[opening]
+    for depth in (*range(1, 1100, 9), 100_000):
+        nested = opening * depth + "1" + closing * depth
+        with pytest.raises(Damaged):
+            load_checked(f'{{"deep":{nested},"checksum":"x"}}'.encode(), "m.json")
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "-0.0", "9" * 5000, '"\\ud800"'])
+def test_numbers_and_texts_we_never_write_are_damage(value: str) -> None:
+    with pytest.raises(Damaged):
+        load_checked(f'{{"a":{value[:6000]},"checksum":"x"}}'.encode(), "m.json")
+
+
+def test_a_missing_field_is_damage_even_with_a_right_checksum() -> None:
+    body = json.loads(SMALL.to_json())
+    del body["checksum"]
+    for key in body:
+        without = {name: value for name, value in body.items() if name != key}
+        with pytest.raises(Damaged):
+            parse_manifest(dump_checked(without), "m.json")
+        for wrong in (None, "x", [1], {"x": 1}):
+            if key in ("parent", "created", "writer", "recipe_fp", "space_fp", "sources_fp", "recipe", "tables"):
+                continue
+            with pytest.raises(Damaged):
+                parse_manifest(dump_checked({**body, key: wrong}), "m.json")
+
+
+def test_a_newer_format_is_left_alone() -> None:
+    newer = {"format": FORMAT + 1, "whatever": "it has by then"}
+    with pytest.raises(NewerFormat, match=rf"format {FORMAT + 1}.*newer Ragbook") as error:
+        parse_manifest(dump_checked(newer), "m.json")
+    assert "m.json" in str(error.value)
+    # Damage must not pass for a newer format.
+    torn = dump_checked(newer).replace(b"whatever", b"Whatever")
+    with pytest.raises(Damaged):
+        parse_manifest(torn, "m.json")
+    forged = SMALL.to_json().replace(b'"format": 1', b'"format": 9', 1)
+    with pytest.raises(Damaged):
+        parse_manifest(forged, "m.json")
+
+
+@settings(deadline=None)
+@given(RECIPE)
+def test_checked_objects_come_back(body: dict[str, Any]) -> None:
+    body.pop("checksum", None)
+    assert load_checked(dump_checked(body), "x.json") == body
+
+
+def test_a_duplicate_key_changes_nothing_unseen() -> None:
+    content = SMALL.to_json().decode()
+    with pytest.raises(Damaged):
+        parse_manifest(content.replace('"snapshot": 3', '"snapshot": 3, "snapshot": 4').encode(), "m.json")
+
+
+def test_whole_floats_and_ints_are_the_same() -> None:
+    assert same({"a": 1.0, "b": [2.0]}, {"b": (2,), "a": 1})
+    assert not same({"a": 1}, {"a": "1"})
+    assert parse_manifest(replace(SMALL, receipt=Receipt(seconds=2.0)).to_json(), "m").receipt.seconds == 2
+
+
+def test_sizes_add_up() -> None:
+    files = (PinnedFile("a", 3, ""), PinnedFile("b", 4, ""))
+    tables = {"chunks": PinnedTable("c.lance", 1, 1, files), "sources": PinnedTable("s.lance", 1, 1, files[:1])}
+    assert replace(SMALL, tables=tables).size == 10
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (Change("embedder.model", "a", "b"), "embedder.model: a → b"),
+        (Change("embedder.model", "a"), "embedder.model: a → none"),
+        (Change("x.txt", None, "added"), "x.txt: added"),
+        (Change("damage"), "damage"),
+    ],
+)
+def test_a_change_is_a_sentence(change: Change, sentence: str) -> None:
+    assert str(change) == sentence
+
+
+def test_a_manifest_holds_nothing_but_what_it_says() -> None:
+    body = json.loads(SMALL.to_json())
+    assert set(body) == {*asdict(SMALL), "checksum"}
+    assert "ü" in SMALL.to_json().decode("utf-8")

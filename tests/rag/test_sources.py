@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rag.errors import Damaged
+from rag.planner import SourceRow
+from rag.sources import Registry
+
+
+def row(number: int, digest: str = "d", **fields: object) -> SourceRow:
+    made = SourceRow(f"{number:032x}", f"{number}.txt", digest, 10 + number, number)
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+ROWS = [row(1), row(2, name="ü “x” 'y' 水.md"), row(3, size=2**40, state="failed", reason="no\ntext", changed="failed")]
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "n")
+
+
+def test_looking_creates_nothing(registry: Registry, tmp_path: Path) -> None:
+    assert registry.rows(None) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_come_back_in_the_order_of_adding(registry: Registry, tmp_path: Path) -> None:
+    version = registry.write(ROWS[::-1], None)
+    assert registry.rows(version) == ROWS
+    assert Registry(tmp_path / "n").rows(version) == ROWS
+
+
+def test_every_version_stays_what_it_was(registry: Registry) -> None:
+    first = registry.write(ROWS, None)
+    second = registry.write([replace(ROWS[0], digest="e"), ROWS[2], row(4)], first)
+    third = registry.write([], second)
+    fourth = registry.write([row(9)], third)
+    assert registry.rows(first) == ROWS
+    assert registry.rows(second) == [replace(ROWS[0], digest="e"), ROWS[2], row(4)]
+    assert registry.rows(third) == []
+    assert registry.rows(fourth) == [row(9)]
+    assert first < second < third < fourth
+
+
+def test_the_same_again_writes_nothing(registry: Registry) -> None:
+    version = registry.write(ROWS, None)
+    assert registry.write(ROWS, version) == version
+    assert registry.write(ROWS[::-1], version) == version
+
+
+def test_the_rest_of_a_crash_does_not_count(registry: Registry) -> None:
+    base = registry.write(ROWS, None)
+    registry.write([*ROWS, row(66)], base)  # nobody pinned this version
+    version = registry.write([*ROWS, row(5)], base)
+    assert registry.rows(version) == [*ROWS, row(5)]
+    assert registry.rows(base) == ROWS
+    other = registry.write([row(7)], None)
+    assert registry.rows(other) == [row(7)]
+
+
+def test_many_writes_do_not_pile_up(registry: Registry) -> None:
+    from rag.lance_files import shape_of
+
+    version: int | None = None
+    kept = {}
+    for number in range(1, 60):
+        version = registry.write([row(n) for n in range(1, number + 1)], version)
+        kept[version] = number
+    assert version is not None
+    assert shape_of(registry.path, version).fragments < 40
+    for old, number in list(kept.items())[::10]:
+        assert len(registry.rows(old)) == number  # also those from before the joining
+
+
+def test_a_version_that_is_not_there_is_damage(registry: Registry) -> None:
+    with pytest.raises(Damaged, match=r"sources\.lance version 3 cannot be read"):
+        registry.rows(3)
+    version = registry.write(ROWS, None)
+    with pytest.raises(Damaged, match=f"version {version + 5} cannot be read"):
+        registry.rows(version + 5)
+
+
+@pytest.mark.parametrize("which", ["data", "_versions", "everything"])
+def test_missing_files_are_damage(which: str, registry: Registry) -> None:
+    version = registry.write(ROWS, None)
+    shutil.rmtree(registry.path if which == "everything" else registry.path / which)
+    with pytest.raises(Damaged, match=f"version {version} cannot be read"):
+        registry.rows(version)

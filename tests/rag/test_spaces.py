@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rag.config import Config
+from rag.embedding.embedder import Embedder
+from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, VectorInvalid
+from rag.manifest import FORMAT, dump_checked
+from rag.objects import Objects
+from rag.spaces import CANARY_COSINE, CANARY_TEXTS, Space, Spaces
+from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of
+
+REMOTE = Config(embedder="openai-compatible", embed_model="m", embed_base_url="http://localhost:1/v1")
+LOCAL = Config()
+
+
+def live(seed: int = 0, dimensions: int = 64, **settings: Any) -> Embedder:
+    return embedder_of(CountingEmbedding(seed=seed, dimensions=dimensions), **settings)
+
+
+def silent() -> Embedder:
+    return embedder_of(RaisingEmbedding())
+
+
+@pytest.fixture
+def spaces(tmp_path: Path) -> Spaces:
+    return Spaces(Objects(tmp_path))
+
+
+def saved_file(tmp_path: Path) -> Path:
+    (path,) = tmp_path.glob("spaces/*/space.json")
+    return path
+
+
+def test_a_model_not_met_before_is_saved_with_its_canary(spaces: Spaces, tmp_path: Path) -> None:
+    assert spaces.wanted(REMOTE) is None
+    embedder = live()
+    space = spaces.admit(embedder, REMOTE)
+    assert (space.provider, space.model, space.dimensions) == ("openai-compatible", "m", 64)
+    assert embedder.usage.texts == len(CANARY_TEXTS) == 8
+    assert spaces.all() == [space]
+    assert spaces.wanted(REMOTE) == space
+    saved = spaces.get(space.fingerprint)
+    assert saved.space == space
+    assert saved.endpoint == "http://localhost:1/v1"
+    expected = np.array([CountingEmbedding().vector(text) for text in CANARY_TEXTS], dtype=np.float32)
+    assert np.allclose(saved.text_vectors, expected, atol=1e-6)
+    assert saved.text_vectors.dtype == np.float32
+    assert saved_file(tmp_path).parent.name == space.fingerprint[:16]
+
+
+def test_nothing_secret_is_saved(spaces: Spaces, tmp_path: Path) -> None:
+    from rag.config import Secret
+
+    spaces.admit(live(), replace(REMOTE, api_key=Secret("sk-very-secret")))
+    assert b"sk-very" not in saved_file(tmp_path).read_bytes()
+
+
+def test_the_same_model_is_admitted_again(spaces: Spaces) -> None:
+    space = spaces.admit(live(), REMOTE)
+    again = live()
+    assert spaces.admit(again, REMOTE) == space
+    assert again.usage.texts == 8
+    assert spaces.all() == [space]
+    spaces.check(space, live())
+
+
+def test_the_same_model_elsewhere_is_adopted(spaces: Spaces) -> None:
+    space = spaces.admit(live(), REMOTE)
+    elsewhere = replace(REMOTE, embed_base_url="http://elsewhere:2/v1")
+    assert spaces.admit(live(), elsewhere) == space
+    assert spaces.get(space.fingerprint).endpoint == "http://localhost:1/v1"  # where it came from, no more
+    assert len(spaces.all()) == 1
+
+
+def test_another_model_of_equal_dimension_is_refused(spaces: Spaces) -> None:
+    space = spaces.admit(live(), REMOTE)
+    for attempt in (lambda: spaces.admit(live(seed=1), REMOTE), lambda: spaces.check(space, live(seed=1))):
+        with pytest.raises(SpaceRefused, match=r"another one: its test vectors agree to .* only") as error:
+            attempt()
+        assert "m (openai-compatible, 64 dimensions)" in str(error.value)
+        assert "Nothing was mixed" in str(error.value)
+    assert spaces.all() == [space]
+
+
+@pytest.mark.parametrize("dimensions", [32, 128])
+def test_another_dimension_is_refused(dimensions: int, spaces: Spaces) -> None:
+    space = spaces.admit(live(), REMOTE)
+    for attempt in (
+        lambda: spaces.admit(live(dimensions=dimensions), REMOTE),
+        lambda: spaces.check(space, live(dimensions=dimensions)),
+    ):
+        with pytest.raises(SpaceRefused, match=f"now returns {dimensions} dimensions"):
+            attempt()
+
+
+def test_another_dimension_than_the_recorded_is_refused_too(spaces: Spaces) -> None:
+    asked = replace(REMOTE, embed_dimensions=64)
+    space = spaces.admit(live(dimensions=64, batch_size=8), asked)
+    shorter = embedder_of(CountingEmbedding(dimensions=32), dimensions=64)
+    for attempt in (lambda: spaces.admit(shorter, asked), lambda: spaces.check(space, shorter)):
+        with pytest.raises(SpaceRefused, match="32 dimensions; expected 8 of 64") as error:
+            attempt()
+        assert isinstance(error.value.__cause__, VectorInvalid)
+    assert spaces.all() == [space]
+
+
+def test_a_new_model_with_another_dimension_than_asked_for_is_not_saved(spaces: Spaces) -> None:
+    with pytest.raises(VectorInvalid):
+        spaces.admit(embedder_of(CountingEmbedding(), dimensions=32), replace(REMOTE, embed_dimensions=32))
+    assert spaces.all() == []
+
+
+def test_a_model_that_fails_is_not_refused(spaces: Spaces) -> None:
+    space = spaces.admit(live(), REMOTE)
+    broken = CountingEmbedding()
+    broken.fail(1, RuntimeError("down"))
+    with pytest.raises(RuntimeError, match="down"):
+        spaces.check(space, embedder_of(broken))
+    broken = CountingEmbedding()
+    broken.fail(1, RuntimeError("down"))
+    with pytest.raises(RuntimeError, match="down"):
+        spaces.admit(embedder_of(broken), replace(REMOTE, embed_model="other"))
+    assert spaces.all() == [space]
+
+
+def test_weights_known_by_digest_are_not_asked_again(spaces: Spaces) -> None:
+    space = spaces.admit(live(dimensions=384), LOCAL)
+    assert space.revision
+    assert spaces.admit(silent(), LOCAL) == space
+
+
+def test_other_settings_are_other_spaces(spaces: Spaces) -> None:
+    first = spaces.admit(live(), REMOTE)
+    other = replace(REMOTE, embed_model="n")
+    assert spaces.wanted(other) is None
+    second = spaces.admit(live(seed=1), other)
+    assert second.fingerprint != first.fingerprint
+    assert spaces.all() == [first, second]
+    # A → B → A: the first is still there.
+    assert spaces.wanted(REMOTE) == first
+    assert spaces.admit(live(), REMOTE) == first
+
+
+def test_a_little_noise_is_the_same_model_and_more_is_not(spaces: Spaces) -> None:
+    space = spaces.admit(live(), REMOTE)
+    saved = spaces.get(space.fingerprint).text_vectors
+    noise = np.random.default_rng(1).standard_normal(saved.shape).astype(np.float32)
+    noise -= (noise * saved).sum(axis=1, keepdims=True) * saved
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    for cosine in (0.999, CANARY_COSINE + 1e-4):
+        near = (cosine * saved + (1 - cosine**2) ** 0.5 * noise).astype(np.float32)
+        spaces.check(space, silent(), near, near)
+    far = saved.copy()
+    far[5] = CANARY_COSINE * saved[5] + (1 - CANARY_COSINE**2) ** 0.5 * noise[5] - 1e-3 * saved[5]
+    with pytest.raises(SpaceRefused):
+        spaces.check(space, silent(), far, saved)
+    with pytest.raises(SpaceRefused):
+        spaces.check(space, silent(), saved, far)
+
+
+def test_where_queries_are_embedded_in_another_way_both_are_compared(spaces: Spaces, tmp_path: Path) -> None:
+    prefixed = replace(Space("openai-compatible", "m", "", 64), query_prefix="query: ")
+    embedder = live(query_prefix="query: ")
+    texts = np.array([CountingEmbedding().vector(text) for text in CANARY_TEXTS], dtype="<f4")
+    queries = np.array([CountingEmbedding().vector("query: " + text) for text in CANARY_TEXTS], dtype="<f4")
+    import base64
+
+    body = {
+        "format": FORMAT,
+        "space": asdict(prefixed),
+        "created": "2026",
+        "endpoint": "",
+        "canary": {
+            "texts": list(CANARY_TEXTS),
+            "text_vectors": base64.b64encode(texts.tobytes()).decode(),
+            "query_vectors": base64.b64encode(queries.tobytes()).decode(),
+        },
+    }
+    Objects(tmp_path).create(f"{spaces.folder(prefixed.fingerprint)}/space.json", dump_checked(body))
+    spaces.check(prefixed, embedder)
+    assert embedder.usage.texts == 16
+    with pytest.raises(SpaceRefused):
+        spaces.check(prefixed, live(query_prefix="other words entirely: "))
+
+
+def test_a_damaged_space_is_unknown_and_refused_with_what_to_do(spaces: Spaces, tmp_path: Path) -> None:
+    space = spaces.admit(live(), REMOTE)
+    path = saved_file(tmp_path)
+    whole = path.read_bytes()
+    for content in (b"", whole[:-20], whole.replace(b'"m"', b'"n"')):
+        path.write_bytes(content)
+        assert spaces.all() == []
+        with pytest.raises(Damaged, match=r"space\.json fails its check"):
+            spaces.get(space.fingerprint)
+        # Perhaps it is the same model, perhaps not: without the canary nothing tells.
+        with pytest.raises(Damaged, match=r"`python -m rag doctor --repair`"):
+            spaces.admit(live(), REMOTE)
+    path.write_bytes(whole)
+    assert spaces.admit(live(), REMOTE) == space
+
+
+def test_vectors_without_a_canary_are_not_taken_over(spaces: Spaces, tmp_path: Path) -> None:
+    space = spaces.admit(live(), REMOTE)
+    content = saved_file(tmp_path).read_bytes()
+    folder = saved_file(tmp_path).parent
+    (folder / "vectors.lance").mkdir()
+    (folder / "space.json").unlink()
+    with pytest.raises(Damaged, match=r"space\.json is missing.*doctor --repair"):
+        spaces.admit(live(seed=1), REMOTE)
+    # Whoever has checked the model by other means can write it anew, once.
+    spaces.renew(space, live(), "http://localhost:1/v1")
+    assert spaces.admit(live(), REMOTE) == space
+    assert len(content) == len(saved_file(tmp_path).read_bytes())
+    with pytest.raises(AlreadyExists):
+        spaces.renew(space, live(seed=1), "")
+
+
+def test_a_damaged_space_of_known_weights_is_repaired(spaces: Spaces, tmp_path: Path) -> None:
+    space = spaces.admit(live(dimensions=384), LOCAL)
+    saved_file(tmp_path).write_bytes(b"")
+    assert spaces.admit(live(dimensions=384), LOCAL) == space
+    assert spaces.get(space.fingerprint).space == space
+
+
+def test_a_space_in_anothers_folder_is_damage(spaces: Spaces, tmp_path: Path) -> None:
+    space = spaces.admit(live(), REMOTE)
+    path = saved_file(tmp_path)
+    other = replace(space, model="n")
+    target = tmp_path / spaces.folder(other.fingerprint)
+    target.mkdir()
+    (target / "space.json").write_bytes(path.read_bytes())
+    with pytest.raises(Damaged, match="describes another space"):
+        spaces.get(other.fingerprint)
+    body = json.loads(path.read_bytes())
+    del body["checksum"]
+    body["canary"]["text_vectors"] = "AAAA"
+    path.write_bytes(dump_checked(body))
+    with pytest.raises(Damaged, match="while reading its canary"):
+        spaces.get(space.fingerprint)
+
+
+def test_a_space_of_a_newer_format_is_left_alone(spaces: Spaces, tmp_path: Path) -> None:
+    space = spaces.admit(live(), REMOTE)
+    saved_file(tmp_path).write_bytes(dump_checked({"format": FORMAT + 1, "space": {}}))
+    with pytest.raises(NewerFormat):
+        spaces.get(space.fingerprint)
+    with pytest.raises(NewerFormat):
+        spaces.all()
+
+
+def test_an_unknown_fingerprint_is_not_found(spaces: Spaces, tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        spaces.get("0" * 64)
+    assert spaces.all() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_canary_never_changes() -> None:
+    from rag.fingerprint import fingerprint
+
+    assert fingerprint(CANARY_TEXTS)[:16] == "2d923439b8964c31"
+    assert Space("p", "m", "r", 3).fingerprint[:16] == "1e16261189c72f29"

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from rag.errors import Damaged, DiskFull, VectorInvalid
+from rag.vectors import VectorCache
+
+SPAWN = multiprocessing.get_context("spawn")
+WIDTH = 8
+
+
+def keys(*numbers: int) -> list[bytes]:
+    return [number.to_bytes(32, "big") for number in numbers]
+
+
+def vectors(numbers: Sequence[int], width: int = WIDTH) -> npt.NDArray[np.float32]:
+    """The vector of a number is always the same."""
+    rows = [np.random.default_rng(number).standard_normal(width) for number in numbers]
+    return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32).reshape(-1, width)
+
+
+def fill(folder: Path, count: int = 20) -> VectorCache:
+    cache = VectorCache(folder, WIDTH)
+    cache.add(keys(*range(count)), vectors(range(count)))
+    return cache
+
+
+def data_files(folder: Path) -> list[Path]:
+    return sorted((folder / "vectors.lance" / "data").iterdir())
+
+
+def assert_right(found: dict[bytes, npt.NDArray[np.float32]]) -> None:
+    for key, vector in found.items():
+        assert np.array_equal(vector, vectors([int.from_bytes(key, "big")])[0])
+
+
+def test_what_was_added_is_found_bit_by_bit(tmp_path: Path) -> None:
+    cache = fill(tmp_path)
+    assert len(cache) == 20
+    for reader in (cache, VectorCache(tmp_path, WIDTH)):
+        found = reader.find(keys(3, 19, 3, 99))
+        assert set(found) == set(keys(3, 19))
+        assert_right(found)
+        assert reader.having(keys(0, 99)) == set(keys(0))
+        assert reader.repaired is None
+
+
+def test_nothing_asked_is_nothing_found(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path, WIDTH)
+    assert cache.find([]) == {}
+    assert cache.find(keys(1)) == {}
+    assert cache.having([]) == set()
+    cache.add([], np.zeros((0, WIDTH), np.float32))
+    assert len(cache) == 0
+
+
+def test_many_are_found_in_any_order(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path, WIDTH)
+    for start in range(0, 9000, 3000):
+        cache.add(keys(*range(start, start + 3000)), vectors(range(start, start + 3000)))
+    wanted = keys(*range(8999, -1, -1))
+    found = cache.find(wanted)
+    assert len(found) == 9000
+    assert_right(dict(list(found.items())[::500]))
+
+
+def test_a_key_twice_is_one_vector(tmp_path: Path) -> None:
+    cache = fill(tmp_path)
+    cache.add(keys(3), vectors([3]))
+    assert len(cache) == 21
+    assert_right(cache.find(keys(3)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        vectors([1, 2]),
+        vectors([1], WIDTH + 1),
+        np.full((1, WIDTH), np.nan, np.float32),
+        np.full((1, WIDTH), np.inf, np.float32),
+        np.zeros((1, WIDTH), np.float32),
+        np.ones((1, WIDTH), np.float32),
+        vectors([1])[0],
+    ],
+    ids=["count", "width", "nan", "inf", "zero", "length", "shape"],
+)
+def test_what_is_no_unit_vector_is_refused(wrong: npt.NDArray[np.float32], tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path, WIDTH)
+    with pytest.raises(VectorInvalid):
+        cache.add(keys(1), wrong)
+    assert len(cache) == 0
+
+
+def test_another_dimension_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path)
+    with pytest.raises(Damaged, match="not vectors of 16 dimensions"):
+        VectorCache(tmp_path, 16)
+    assert len(VectorCache(tmp_path, WIDTH)) == 20
+
+
+# ---------------------------------------------------------------------- damage
+
+
+def test_no_flipped_byte_gives_a_wrong_vector(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (path,) = data_files(tmp_path)
+    whole = path.read_bytes()
+    hits = 0
+    for position in range(0, len(whole), 23):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << position % 8
+        path.write_bytes(flipped)
+        cache = VectorCache(tmp_path, WIDTH)
+        found = cache.find(keys(*range(20)))
+        assert_right(found)
+        if cache.repaired:
+            for aside in tmp_path.glob("damaged-*.lance"):
+                assert cache.repaired.endswith(f"{aside.name}.")
+                (tmp_path / "vectors.lance").rename(tmp_path / f"done-{position}")
+                aside.rename(tmp_path / "vectors.lance")
+        hits += len(found) == 20
+    path.write_bytes(whole)
+    assert len(VectorCache(tmp_path, WIDTH).find(keys(*range(20)))) == 20
+    assert hits < 100
+
+
+def test_a_damaged_vector_is_paid_for_once_more_and_then_found(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (path,) = data_files(tmp_path)
+    content = path.read_bytes()
+    at = content.index(vectors([7])[0].tobytes())
+    path.write_bytes(content[: at + 2] + bytes([content[at + 2] ^ 1]) + content[at + 3 :])
+    cache = VectorCache(tmp_path, WIDTH)
+    assert set(cache.find(keys(*range(20)))) == set(keys(*range(20))) - set(keys(7))
+    assert cache.repaired is None
+    cache.add(keys(7), vectors([7]))
+    for reader in (cache, VectorCache(tmp_path, WIDTH)):
+        found = reader.find(keys(*range(20)))
+        assert len(found) == 20
+        assert_right(found)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated"])
+def test_what_a_damaged_table_still_holds_is_kept(damage: str, tmp_path: Path) -> None:
+    fill(tmp_path).add(keys(*range(20, 300)), vectors(range(20, 300)))
+    small, large = sorted(data_files(tmp_path), key=lambda path: path.stat().st_size)
+    if damage == "missing":
+        small.unlink()
+    else:
+        small.write_bytes(b"" if damage == "empty" else small.read_bytes()[:-40])
+    cache = VectorCache(tmp_path, WIDTH)
+    found = cache.find(keys(*range(300)))
+    assert_right(found)
+    assert len(found) >= 280 - 64
+    assert cache.repaired is not None
+    assert "damaged-1.lance" in cache.repaired
+    assert (tmp_path / "damaged-1.lance" / "data" / large.name).exists()
+    again = [number for number in range(300) if keys(number)[0] not in found]
+    cache.add(keys(*again), vectors(again))
+    reader = VectorCache(tmp_path, WIDTH)
+    assert len(reader.find(keys(*range(300)))) == 300
+    assert reader.repaired is None
+
+
+@pytest.mark.parametrize("damage", ["manifests missing", "manifests empty", "a file"])
+def test_a_table_that_does_not_open_is_set_aside(damage: str, tmp_path: Path) -> None:
+    if damage == "a file":
+        (tmp_path / "vectors.lance").write_bytes(b"not a table")
+    else:
+        fill(tmp_path)
+        for path in (tmp_path / "vectors.lance" / "_versions").iterdir():
+            path.unlink() if damage == "manifests missing" else path.write_bytes(b"")
+    cache = VectorCache(tmp_path, WIDTH)
+    assert cache.find(keys(1)) == {}
+    assert cache.repaired is not None
+    cache.add(keys(1), vectors([1]))
+    assert_right(VectorCache(tmp_path, WIDTH).find(keys(1)))
+    assert (tmp_path / "damaged-1.lance").exists()
+
+
+def test_a_reader_sees_that_another_repaired(tmp_path: Path) -> None:
+    first = fill(tmp_path)
+    second = VectorCache(tmp_path, WIDTH)
+    for path in data_files(tmp_path):
+        path.write_bytes(b"")
+    assert second.find(keys(1)) == {}
+    second.add(keys(1), vectors([1]))
+    assert_right(found := first.find(keys(1)))
+    assert set(found) == set(keys(1))
+    assert len(list(tmp_path.glob("damaged-*.lance"))) == 1
+
+
+# ---------------------------------------------------------------------- several processes
+
+
+def append(folder: Path, start: Any, who: int, pipe: Connection) -> None:
+    start.wait(60)
+    cache = VectorCache(folder, WIDTH)
+    for batch in range(4):
+        numbers = [1000 * who + batch * 10 + n for n in range(10)]
+        cache.add(keys(*numbers, 5), vectors([*numbers, 5]))
+        found = cache.find(keys(*numbers))
+        assert len(found) == 10
+    pipe.send("done")
+
+
+def test_processes_that_append_at_once_lose_nothing(tmp_path: Path) -> None:
+    start = SPAWN.Barrier(2)
+    pipes = [SPAWN.Pipe() for _ in range(2)]
+    children = [SPAWN.Process(target=append, args=(tmp_path, start, n + 1, pipes[n][1])) for n in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(120)
+    assert [child.exitcode for child in children] == [0, 0]
+    wanted = [1000 * who + n for who in (1, 2) for n in range(40)]
+    cache = VectorCache(tmp_path, WIDTH)
+    found = cache.find(keys(*wanted, 5))
+    assert len(found) == 81
+    assert_right(found)
+    assert len(cache) == 80 + 8
+    assert not list(tmp_path.glob("damaged-*"))
+
+
+def test_many_small_appends_are_joined_and_nothing_is_lost(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path, WIDTH)
+    other = VectorCache(tmp_path, WIDTH)
+    for number in range(70):
+        cache.add(keys(number), vectors([number]))
+    other.having(keys(1))
+    cache.compact()
+    for reader in (cache, other, VectorCache(tmp_path, WIDTH)):
+        found = reader.find(keys(*range(70)))
+        assert len(found) == 70
+        assert_right(found)
+    other.compact()
+    cache.add(keys(99), vectors([99]))
+    assert len(other.find(keys(99, 1))) == 2
+
+
+# ---------------------------------------------------------------------- refusals of the system
+
+
+def add_on_a_full_disk(folder: Path, pipe: Connection) -> None:
+    cache = VectorCache(folder, 384)
+    cache.add(keys(1), vectors([1], 384))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    try:
+        cache.add(keys(*range(500)), vectors(range(500), 384))
+    except DiskFull as error:
+        pipe.send(str(error))
+    else:
+        pipe.send(None)
+
+
+def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
+    ours, theirs = SPAWN.Pipe()
+    child = SPAWN.Process(target=add_on_a_full_disk, args=(tmp_path, theirs))
+    child.start()
+    theirs.close()
+    assert ours.poll(60)
+    sentence = ours.recv()
+    child.join(60)
+    assert sentence is not None
+    assert sentence.startswith("No space left while writing spaces/")
+    cache = VectorCache(tmp_path, 384)
+    assert cache.repaired is None
+    assert list(cache.find(keys(1, 2))) == keys(1)
+
+
+READ = """
+import sys
+from pathlib import Path
+from tests.privileges import permissions_count
+with permissions_count():  # before Lance is imported, which starts threads of its own
+    from rag.errors import NotWritable
+    from rag.vectors import VectorCache
+    try:
+        VectorCache(Path(sys.argv[1]), 8).find([bytes(31) + b"\\1"])
+    except NotWritable as error:
+        print(error)
+"""
+
+
+def test_no_permission_is_no_damage(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (path,) = data_files(tmp_path)
+    path.chmod(0)
+    root = Path(__file__).parents[2]
+    ran = subprocess.run([sys.executable, "-c", READ, tmp_path], cwd=root, capture_output=True, text=True, timeout=60)
+    path.chmod(0o644)
+    assert "No permission" in ran.stdout, ran.stderr
+    assert not list(tmp_path.glob("damaged-*"))
+    assert len(VectorCache(tmp_path, WIDTH).find(keys(1))) == 1

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.words import content_words, sentences
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=120) | st.text("ab.!?。\n -*1)\"' ", max_size=120)
+
+
+def said(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentences(text)]
+
+
+@settings(deadline=None)
+@given(TEXT)
+def test_sentences_are_the_text_without_the_space_between(text: str) -> None:
+    found = list(sentences(text))
+    at = 0
+    for start, end in found:
+        assert not text[at:start].strip()
+        assert start < end
+        assert text[start:end] == text[start:end].strip()
+        at = end
+    assert not text[at:].strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two! Three? Four… Five", ["One.", "Two!", "Three?", "Four…", "Five"]),
+        ('He said "Stop." Then he left.', ['He said "Stop."', "Then he left."]),
+        ("It costs 3.50 euros. Really.", ["It costs 3.50 euros.", "Really."]),
+        ("Fruit, e.g. apples, is sold. Dr. Who came.", ["Fruit, e.g. apples, is sold.", "Dr. Who came."]),
+        ("水は沸騰する。氷は溶ける。", ["水は沸騰する。", "氷は溶ける。"]),
+        ("A list:\n- one\n- two\n1. three", ["A list:", "- one", "- two", "1.", "three"]),
+        ("Title\n\nBody of it", ["Title", "Body of it"]),
+        ("A line that goes\non here.", ["A line that goes\non here."]),
+        ("", []),
+        (" \n\n ", []),
+    ],
+)
+def test_where_sentences_end(text: str, expected: list[str]) -> None:
+    assert said(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("Invoices", "invoice"),
+        ("BATTERIES", "battery"),
+        ("naïve Café", "naive cafe"),
+        ("classes", "class"),
+        ("walking walked walks", "walk walk walk"),
+        ("the battery's life", "battery life"),
+        ("STRASSE", "straße"),
+        ("ﬁle", "file"),
+        ("e\u0301tude", "\u00e9tude"),
+    ],
+)
+def test_words_are_folded_for_comparing(left: str, right: str) -> None:
+    assert content_words(left) == content_words(right)
+
+
+def test_numbers_are_words_and_stop_words_are_not() -> None:
+    assert content_words("It is 7 of the 12.5 or so") == ["7", "12.5"]
+    assert content_words("was wer wo") == []
+    assert content_words("水は摂氏") == ["水は", "は摂", "摂氏"]
+
+
+@settings(deadline=None)
+@given(TEXT)
+def test_words_of_any_text(text: str) -> None:
+    words = content_words(text)
+    assert all(words)
+    assert content_words(text.upper().lower()) is not None
+
+
+@pytest.mark.parametrize(
+    "text", [". " * 100_000, "." * 200_000, ".)" * 100_000, "\n " * 100_000, "x" * 500_000, "\n1" * 90_000]
+)
+def test_odd_texts_take_bounded_time(text: str) -> None:
+    started = time.process_time()
+    content_words(text)
+    list(sentences(text))
+    assert time.process_time() - started < 5

@@ -1,0 +1,248 @@
+"""The rules of the house: who may import whom, and what may be called what."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import rag
+
+ROOT = Path(__file__).parent.parent
+BANNED_NAMES = ("utils", "helpers", "common", "manager", "service", "data", "info", "process", "handle")
+MODELS = ("rag.embedding", "rag.llms", "rag.spaces", "rag.answering", "openai", "onnxruntime", "llama_index.embeddings")
+HEAVY = ("llama_index", "lancedb", "pyarrow", "numpy", "onnxruntime", "openai", "streamlit")
+PURE = {"manifest", "planner", "fingerprint", "errors", "progress", "outcome", "words", "names", "journal"}
+
+
+def modules(*folders: str) -> list[Path]:
+    found = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return sorted(path for path in found if "__pycache__" not in path.parts)
+
+
+RAG = modules("rag")
+SCREENS = [ROOT / "app.py", *modules("ui", "pages")]
+TESTS = modules("tests")
+OURS = [*RAG, *SCREENS, *TESTS, *modules("bench", "scripts")]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@functools.cache
+def imports(path: Path) -> tuple[tuple[str, bool], ...]:
+    """Everything a module imports, as dotted names, and whether that is while it is itself imported: not inside a
+    function, and not for type checkers only."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, bool]]:
+    tree = ast.parse(path.read_text("utf-8"))
+    later: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if guarded or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            later.update(child for child in ast.walk(node) if child is not node)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node not in later
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{name_of(path)}:{node.lineno} imports relatively"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", node not in later
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("import_module", "__import__"):
+            argument = node.args[0] if node.args else None
+            if isinstance(argument, ast.Constant):
+                yield str(argument.value), False
+
+
+def within(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def offenders(paths: list[Path], *packages: str, at_once: bool = False) -> list[str]:
+    return [
+        f"{name_of(path)} imports {name}"
+        for path in paths
+        for name, now in imports(path)
+        if within(name, *packages) and (now or not at_once)
+    ]
+
+
+def test_there_is_a_house() -> None:
+    assert len(RAG) > 40
+    assert any(within(name, "lancedb") for path in RAG for name, _ in imports(path))
+
+
+def test_only_screens_know_streamlit() -> None:
+    assert not offenders(RAG, "streamlit")
+
+
+def test_rag_knows_no_screen_and_no_test() -> None:
+    assert not offenders(RAG, "ui", "pages", "app", "tests", "bench")
+    assert not offenders(SCREENS, "tests", "bench")
+
+
+def test_screens_load_no_store_and_no_model_when_they_are_imported() -> None:
+    assert not offenders(SCREENS, "llama_index", "lancedb", "pyarrow", "openai", "onnxruntime", at_once=True)
+    assert not offenders(SCREENS, *(f"rag.{room}" for room in ("store", "tables", "vectors", "pipeline")), at_once=True)
+
+
+@pytest.mark.parametrize("room", ["store", "tables", "snapshots", "lance_files", "vectors", "sources", "objects"])
+def test_stores_know_nothing_of_models(room: str) -> None:
+    assert not offenders([ROOT / "rag" / f"{room}.py"], *MODELS)
+
+
+@pytest.mark.parametrize("room", sorted(PURE))
+def test_pure_rooms_are_standard_library_only(room: str) -> None:
+    allowed = {f"rag.{name}" for name in PURE}
+    foreign = [
+        name
+        for name, _ in imports(ROOT / "rag" / f"{room}.py")
+        if name.split(".")[0] not in sys.stdlib_module_names and not within(name, *allowed)
+    ]
+    assert not foreign
+
+
+def test_the_planner_and_the_manifest_touch_no_file() -> None:
+    for room in ("manifest", "planner", "fingerprint", "errors", "names", "words"):
+        tree = ast.parse((ROOT / "rag" / f"{room}.py").read_text("utf-8"))
+        calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert not [call for call in calls if call.split(".")[-1] in ("open", "read_text", "read_bytes", "write_text")]
+
+
+def test_nothing_is_shared_by_llama_index_settings() -> None:
+    assert not offenders(OURS, "llama_index.core.Settings", "llama_index.core.settings")
+
+
+def test_nothing_is_pickled() -> None:
+    assert not offenders(OURS, "pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal")
+    loading = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in [*RAG, *SCREENS]
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle"
+    ]
+    assert not loading
+
+
+def test_nothing_is_evaluated() -> None:
+    calls = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in [*RAG, *SCREENS]
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("eval", "exec", "compile", "os.system", "os.fork")
+    ]
+    assert not calls
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    named = [
+        name_of(path)
+        for path in [*OURS, *(path for path in (ROOT / "rag").rglob("*") if path.is_dir())]
+        if set(path.stem.lower().removeprefix("test_").split("_")) & set(BANNED_NAMES)
+    ]
+    assert not named
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert not [name_of(path) for path in [*RAG, *SCREENS] if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
+
+
+# ---------------------------------------------------------------------- the door
+
+
+def test_the_door_is_sorted_and_leads_somewhere() -> None:
+    # As ruff sorts: constants, classes, then the rest.
+    groups = [str.isupper, lambda name: name[0].isupper(), lambda name: True]
+    order = [next(n for n, group in enumerate(groups) if group(name)) for name in rag.__all__]
+    assert list(zip(order, rag.__all__, strict=True)) == sorted(zip(order, rag.__all__, strict=True))
+    assert len(set(rag.__all__)) == len(rag.__all__)
+    for name in rag.__all__:
+        assert getattr(rag, name) is not None
+    assert not hasattr(rag, "nonsense")
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = rag.nonsense  # type: ignore[attr-defined]
+
+
+def test_the_door_is_its_table_and_what_type_checkers_are_told() -> None:
+    table = rag._ROOMS
+    assert sorted(name for names in table.values() for name in names) == sorted(rag.__all__)
+    for room, names in table.items():
+        module = import_module(f"rag.{room}")
+        for name in names:
+            assert getattr(module, name) is getattr(rag, name)
+    told: dict[str, list[str]] = {}
+    for node in ast.walk(ast.parse((ROOT / "rag" / "__init__.py").read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("rag."):
+            told[node.module.removeprefix("rag.")] = [alias.name for alias in node.names]
+    assert told == table
+
+
+def test_the_version_is_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["version"] == rag.__version__
+
+
+LOADED = f"print(*sorted({{name.split('.')[0] for name in sys.modules}} & {set(HEAVY)!r}))"
+
+
+def loaded_after(code: str, *arguments: object) -> list[str]:
+    """Which of the heavy packages a fresh process has loaded after `code`."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import sys\n{code}\n{LOADED}", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.splitlines()[-1].split()
+
+
+def test_importing_rag_loads_nothing() -> None:
+    assert loaded_after("import rag") == []
+
+
+def test_showing_a_verdict_loads_neither_llama_index_nor_lancedb(tmp_path: Path) -> None:
+    code = (
+        "import rag\n"
+        "config = rag.load_config({'RAGBOOK_HOME': sys.argv[1]})\n"
+        "print(rag.open_notebook(config).status().verdict.name)"
+    )
+    assert not {"llama_index", "lancedb", "pyarrow", "onnxruntime", "openai", "streamlit"} & set(
+        loaded_after(code, tmp_path / "home")
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_verdict_on_a_built_notebook_loads_them_neither(tmp_path: Path) -> None:
+    from rag.config import Config
+    from rag.notebook import Incoming, Notebook
+    from tests.doubles import CountingEmbedding, embedder_of
+
+    remote = Config(
+        home=str(tmp_path), embedder="openai-compatible", embed_model="m", embed_base_url="http://localhost:1/v1"
+    )
+    notebook = Notebook(remote, make_embedder=lambda _: embedder_of(CountingEmbedding()))
+    assert notebook.add([Incoming("a.txt", content=b"Some words to find.")]).verdict.name == "BUILT"
+    code = (
+        "import rag\n"
+        "config = rag.Config(home=sys.argv[1], embedder='openai-compatible', embed_model='m', "
+        "embed_base_url='http://localhost:1/v1')\n"
+        "notebook = rag.open_notebook(config)\n"
+        "assert notebook.status().verdict.name == 'HIT', notebook.status()\n"
+        "assert len(notebook.history()) == 1 and notebook.title and notebook.cells() == []"
+    )
+    assert not {"llama_index", "lancedb", "pyarrow", "onnxruntime", "openai", "streamlit"} & set(
+        loaded_after(code, tmp_path)
+    )
