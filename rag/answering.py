@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from rag.citations import Answer, Citation, Found, Passage, cited
 from rag.errors import BadKey, Cancelled, ModelError
 from rag.extractive import extract
+from rag.ledger import Ledger, entry
 from rag.progress import IsCancelled
 from rag.retrieval import relevant
 from rag.snapshots import now
 
 if TYPE_CHECKING:
+    from rag.llms import LlmUsage
     from rag.loader import Opened
 
 NOTHING = "Nothing in these sources is close to the question."
@@ -137,6 +139,7 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
     if stream.finish_reason == "length":
         notes.append(f"The answer was cut off at {_ANSWER_TOKENS:,} tokens.")
     usage = stream.usage
+    _record(frame, llm, usage)
     receipt = frame.found.receipt
     cost = None if receipt.cost_usd is None or usage.cost_usd is None else receipt.cost_usd + usage.cost_usd
     yield frame.answer(
@@ -167,6 +170,23 @@ def _paged(opened: Opened, passages: Sequence[Passage], citations: Sequence[Cita
         begun = [number for number, begins in pages.get(one.chunk_id, ()) if start is not None and begins <= start]
         placed.append(replace(one, page=begun[-1]) if begun else one)
     return placed
+
+
+def _record(frame: _Frame, llm: Any, usage: LlmUsage) -> None:
+    """Write what the answer cost into the ledger, before the answer is handed on."""
+    if not usage.calls or usage.cost_usd == 0.0:
+        return
+    Ledger(frame.opened.notebook.place.objects).record(
+        entry(
+            str(llm.metadata.model_name),
+            "answer",
+            texts=0,
+            tokens=usage.prompt_tokens + usage.completion_tokens,
+            cost_usd=usage.cost_usd,
+            notebook=frame.opened.notebook.slug,
+            snapshot=frame.opened.snapshot,
+        )
+    )
 
 
 def _fitted(passages: Sequence[Passage], window: int) -> tuple[list[Passage], int]:

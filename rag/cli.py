@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from rag import upkeep
 from rag.citations import Answer, Found
 from rag.config import Config, check_slug, load_config
 from rag.errors import (
@@ -29,11 +30,22 @@ from rag.errors import (
     StoreUnavailable,
 )
 from rag.folders import collect
-from rag.manifest import Manifest, Receipt, VerdictName
-from rag.notebook import Notebook
+from rag.manifest import VerdictName
+from rag.notebook import Incoming, Notebook
 from rag.objects import translate
-from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.outcome import ChunkCounts, SourceCounts, count
 from rag.progress import Event, Stage
+from rag.reports import (
+    Report,
+    citation_report,
+    cited_lines,
+    found_report,
+    history_line,
+    manifest_report,
+    nothing_to_open,
+    outcome_report,
+    receipt_report,
+)
 from rag.verdicts import Status
 
 _VERDICT_OF: tuple[tuple[type[RagbookError], VerdictName], ...] = (
@@ -45,8 +57,6 @@ _VERDICT_OF: tuple[tuple[type[RagbookError], VerdictName], ...] = (
     (Damaged, VerdictName.DAMAGED),
     (StoreUnavailable, VerdictName.UNAVAILABLE),
 )
-
-Report = dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.json:
             print(_as_json(report))
-        elif code == 0:
+        elif code == 0 or "findings" in report:  # what a doctor found is worth reading when it is bad
             print("\n".join(_printable(line, sys.stdout) for line in lines))
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough; the interpreter must not try again when it ends
@@ -111,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add = command("add", _add, "add files or folders, and build")
     add.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    add.add_argument("--dry-run", action="store_true", help="say what would be paid for; keep nothing, call nothing")
     command("status", _status, "say what opening finds, and why; calls no model")
     command("sources", _sources, "list the sources")
     remove = command("remove", _remove, "take sources out of the next snapshot")
@@ -123,7 +134,10 @@ def _parser() -> argparse.ArgumentParser:
         asking.add_argument("text", metavar="TEXT")
         asking.add_argument("-k", type=_positive, default=8, help="passages; default 8")
     command("history", _history, "list the snapshots, newest first")
-    command("spaces", _spaces, "list the embedding spaces")
+    spaces = command("spaces", _spaces, "list the embedding spaces, or delete one")
+    spaces.add_argument("--delete", metavar="FINGERPRINT", help="delete a space with its cached vectors")
+    spaces.add_argument("--yes", action="store_true", help="with --delete: do it; without, say what it would cost")
+    upkeep.register(command)
     export = command("export", _export, "write the newest snapshot with its originals to one file")
     export.add_argument("file", type=Path, metavar="FILE.zip")
     export.add_argument("--clean", action="store_true", help="leave out what was changed or removed before")
@@ -165,13 +179,35 @@ def _notebook(options: argparse.Namespace) -> Notebook:
 
 def _add(notebook: Notebook, options: argparse.Namespace) -> Report:
     incoming, skipped = collect(options.paths)
+    if options.dry_run:
+        return _estimate(notebook, incoming, skipped)
     telling = _Telling(options)
     outcome = notebook.add(incoming, refused=skipped, on_event=telling.event, on_wait=telling.sentence)
-    return _outcome(outcome)
+    return outcome_report(outcome)
+
+
+def _estimate(notebook: Notebook, incoming: Sequence[Incoming], skipped: Sequence[tuple[str, str]]) -> Report:
+    found = notebook.estimate(incoming)
+    failures = [*skipped, *found.failures]
+    lines = [found.sentence, *(f"  cannot be added: {name}: {reason}" for name, reason in failures)]
+    return {
+        "verdict": notebook.status().verdict.name,
+        "sources": asdict(found.sources),
+        "chunks": asdict(ChunkCounts(found.chunks, found.texts, found.reused)),
+        "plan": {
+            "texts": found.texts,
+            "canary_texts": found.canary_texts,
+            "tokens": found.tokens,
+            "cost_usd": found.cost_usd,
+        },
+        "failures": [{"name": name, "reason": reason} for name, reason in failures],
+        "sentence": found.sentence,
+        "_lines": lines,
+    }
 
 
 def _remove(notebook: Notebook, options: argparse.Namespace) -> Report:
-    return _outcome(notebook.remove(options.names, on_wait=_Telling(options).sentence))
+    return outcome_report(notebook.remove(options.names, on_wait=_Telling(options).sentence))
 
 
 def _status(notebook: Notebook, _options: argparse.Namespace) -> Report:
@@ -187,7 +223,7 @@ def _status(notebook: Notebook, _options: argparse.Namespace) -> Report:
         "changes": [asdict(change) for change in verdict.changes],
         "sources": asdict(_status_counts(status)),
         "chunks": asdict(ChunkCounts(chunks, 0, chunks)),
-        "receipt": _receipt(verdict.receipt, status.seconds),
+        "receipt": receipt_report(verdict.receipt, status.seconds),
         "failures": [{"name": name, "reason": reason} for name, reason in status.failed],
         "where": verdict.where,
         "size_bytes": status.size_bytes,
@@ -231,18 +267,18 @@ def _sources(notebook: Notebook, _options: argparse.Namespace) -> Report:
 
 def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
     status = notebook.status()
-    nothing = _nothing_to_open(status)
+    nothing = nothing_to_open(status)
     if nothing is not None:
         return nothing | {"hits": []}
     from rag.loader import open_snapshot
 
     found = open_snapshot(notebook).search(options.text, options.k)
-    return _found(found, status)
+    return found_report(found, status)
 
 
 def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
     status = notebook.status()
-    nothing = _nothing_to_open(status)
+    nothing = nothing_to_open(status)
     if nothing is not None:
         return nothing | {"answer": status.verdict.sentence, "citations": []}
     from rag.loader import open_snapshot
@@ -253,14 +289,14 @@ def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
             answer = piece
     if answer is None:
         raise RagbookError("No answer came back. Try again.")
-    report = _found(Found(answer.passages, answer.snapshot, answer.verdict, answer.receipt, answer.notes), status)
+    report = found_report(Found(answer.passages, answer.snapshot, answer.verdict, answer.receipt, answer.notes), status)
     report |= {
         "answer": answer.text,
         "kind": answer.kind,
         "model": answer.model,
         "recipe": answer.recipe_fp,
-        "citations": [_citation(one) for one in answer.citations],
-        "_lines": [answer.text, *_cited_lines(answer), *answer.notes],
+        "citations": [citation_report(one) for one in answer.citations],
+        "_lines": [answer.text, *cited_lines(answer), *answer.notes],
     }
     if answer.kind == "failed":
         report |= {"verdict": VerdictName.FAILED, "sentence": answer.text}
@@ -271,12 +307,14 @@ def _history(notebook: Notebook, _options: argparse.Namespace) -> Report:
     manifests = notebook.history()
     return {
         "verdict": notebook.status().verdict.name,
-        "history": [_manifest(one) for one in manifests],
-        "_lines": [_history_line(one) for one in manifests] or ["No snapshots yet."],
+        "history": [manifest_report(one) for one in manifests],
+        "_lines": [history_line(one) for one in manifests] or ["No snapshots yet."],
     }
 
 
-def _spaces(notebook: Notebook, _options: argparse.Namespace) -> Report:
+def _spaces(notebook: Notebook, options: argparse.Namespace) -> Report:
+    if options.delete is not None:
+        return upkeep.delete_space(notebook, options.delete, sure=options.yes)
     spaces = notebook.spaces()
     lines = [f"{one['model']} ({one['provider']}), {count(one['vectors'], 'vector')}" for one in spaces]
     return {
@@ -311,121 +349,6 @@ def _export_llamaindex(notebook: Notebook, options: argparse.Namespace) -> Repor
     from rag.moving.commands import export_llamaindex_report
 
     return export_llamaindex_report(notebook, options.folder)
-
-
-# ---------------------------------------------------------------------- reports
-
-
-def _outcome(outcome: Outcome) -> Report:
-    verdict = outcome.verdict
-    lines = [f"{verdict.name}: {verdict.sentence}"]
-    lines += [f"  {change}" for change in verdict.changes]
-    lines += [f"  not added: {name}: {reason}" for name, reason in outcome.failures]
-    return {
-        "verdict": verdict.name,
-        "snapshot": verdict.snapshot,
-        "space": outcome.space,
-        "recipe": outcome.recipe,
-        "changes": [asdict(change) for change in verdict.changes],
-        "sources": asdict(outcome.sources),
-        "chunks": asdict(outcome.chunks),
-        "receipt": asdict(verdict.receipt),
-        "failures": [{"name": name, "reason": reason} for name, reason in outcome.failures],
-        "sentence": verdict.sentence,
-        "_lines": lines,
-    }
-
-
-def _found(found: Found, status: Status) -> Report:
-    hits = [
-        {
-            "rank": one.n,
-            "score": one.score,
-            "source": one.source,
-            "page": one.page,
-            "start": one.start,
-            "end": one.end,
-            "text": one.text,
-            "heading": one.heading,
-            "also_in": list(one.also_in),
-            "dense": one.dense,
-            "lexical": one.lexical,
-        }
-        for one in found.passages
-    ]
-    lines = [
-        f"{one.n}. {one.source}{f', page {one.page}' if one.page else ''} ({one.score:.4f})\n   "
-        + " ".join(one.text.split())[:300]
-        for one in found.passages
-    ]
-    return {
-        "verdict": status.verdict.name,
-        "snapshot": found.snapshot,
-        "hits": hits,
-        "receipt": asdict(found.receipt),
-        "notes": list(found.notes),
-        "_lines": [*(lines or ["Nothing found."]), *found.notes],
-    }
-
-
-def _nothing_to_open(status: Status) -> Report | None:
-    """The report for a notebook without any snapshot; None when there is one to open."""
-    if status.head is not None and status.head.counts.chunks:
-        return None
-    verdict = status.verdict
-    if verdict.name in (VerdictName.EMPTY, VerdictName.NEW, VerdictName.RESUMABLE, VerdictName.BUSY):
-        return {
-            "verdict": verdict.name,
-            "snapshot": verdict.snapshot,
-            "receipt": asdict(Receipt()),
-            "notes": [verdict.sentence],
-            "_lines": [f"{verdict.sentence} {verdict.next_step}"],
-        }
-    return None
-
-
-def _citation(citation: Any) -> Report:
-    return {
-        "n": citation.n,
-        "source": citation.source,
-        "page": citation.page,
-        "start": citation.start,
-        "end": citation.end,
-        "quote": citation.quote,
-        "state": citation.state,
-    }
-
-
-def _cited_lines(answer: Answer) -> list[str]:
-    return [
-        f"[{one.n}] {one.source}{f', page {one.page}' if one.page else ''} ({one.state})" for one in answer.citations
-    ]
-
-
-def _manifest(manifest: Manifest) -> Report:
-    return {
-        "snapshot": manifest.snapshot,
-        "created": manifest.created,
-        "verdict": manifest.verdict,
-        "recipe": manifest.recipe_fp,
-        "space": manifest.space_fp,
-        "counts": asdict(manifest.counts),
-        "changes": [asdict(change) for change in manifest.changes],
-        "receipt": asdict(manifest.receipt),
-        "size_bytes": manifest.size,
-    }
-
-
-def _history_line(manifest: Manifest) -> str:
-    counts = manifest.counts
-    return (
-        f"{manifest.snapshot}  {manifest.created}  {manifest.verdict}  {count(counts.sources, 'source')}, "
-        f"{count(counts.chunks, 'chunk')}, {count(manifest.receipt.texts, 'text')} embedded"
-    )
-
-
-def _receipt(receipt: Receipt, seconds: float) -> Report:
-    return asdict(replace(receipt, seconds=round(seconds, 4)))
 
 
 class _Telling:

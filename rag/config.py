@@ -61,6 +61,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("RAGBOOK_LLM_BASE_URL", "address of the language model server", savable=True),
     Setting("OPENAI_API_KEY", "key for `openai`; optional for `openai-compatible`"),
     Setting("RAGBOOK_CHUNK_SIZE", "longest chunk, in tokens of the embedding model, 32 to 8192", "220", savable=True),
+    Setting("RAGBOOK_KEEP_SNAPSHOTS", "newest snapshots that are never retired, 1 to 10000", "50", savable=True),
+    Setting("RAGBOOK_KEEP_DAYS", "days a snapshot is kept at least, 0 to 36500", "30", savable=True),
     Setting(
         "RAGBOOK_CHUNK_OVERLAP", "tokens repeated from the chunk before, less than half of the size", "32", savable=True
     ),
@@ -114,6 +116,8 @@ class Config:
     api_key: Secret | None = None
     chunk_size: int = 220
     chunk_overlap: int = 32
+    keep_snapshots: int = 50
+    keep_days: int = 30
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -198,6 +202,8 @@ def _checked(values: Mapping[str, str], origins: Mapping[str, str]) -> Config:
             f"RAGBOOK_CHUNK_OVERLAP is {overlap}, which is not less than half of RAGBOOK_CHUNK_SIZE ({size}). "
             f"Set it to {size // 2 - 1} or less."
         )
+    keep_snapshots = _whole("RAGBOOK_KEEP_SNAPSHOTS", values["RAGBOOK_KEEP_SNAPSHOTS"], 1, 10_000)
+    keep_days = _whole("RAGBOOK_KEEP_DAYS", values["RAGBOOK_KEEP_DAYS"], 0, 36_500)
     workspace = values["RAGBOOK_WORKSPACE"]
     check_slug("RAGBOOK_WORKSPACE", workspace)
     key = values["OPENAI_API_KEY"]
@@ -214,6 +220,8 @@ def _checked(values: Mapping[str, str], origins: Mapping[str, str]) -> Config:
         api_key=Secret(key) if key else None,
         chunk_size=size,
         chunk_overlap=overlap,
+        keep_snapshots=50 if keep_snapshots is None else keep_snapshots,
+        keep_days=30 if keep_days is None else keep_days,
         origins=dict(origins),
     )
 

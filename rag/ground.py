@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 
+from rag.checks import PinnedFiles
 from rag.config import Config
 from rag.errors import Damaged, NotFound, StoreError
 from rag.lance_files import files_of, set_aside_torn
@@ -13,6 +14,7 @@ from rag.objects import translated
 from rag.place import Place
 from rag.planner import SourceRow
 from rag.recipe import recipe_fingerprint, wanted_recipe
+from rag.salvage import find_wanted, restore_wanted
 from rag.spaces import Space
 from rag.state import State
 from rag.tables import ChunkTable
@@ -95,17 +97,29 @@ class Ground:
 
 
 def find_ground(place: Place) -> Ground:
-    """Look at the state and the history.
+    """Look at the state and the history. A damaged state or list of sources is put together again and written, where
+    nothing is lost by it. Call with the lease held.
 
     Raises:
         NewerFormat: a newer Ragbook wrote the newest of either.
+        Damaged: the list of sources is, and not all of it could be put together again.
     """
     ground = Ground(place, place.states.newest(), [], [], False)
+    pinned = PinnedFiles(place)
     for found in place.snapshots.newest():
-        problem = str(found) if isinstance(found, Damaged) else place.missing_file(found)
+        problem = str(found) if isinstance(found, Damaged) else pinned.first(found)
         ground.unreadable |= isinstance(found, Damaged)
         if isinstance(found, Manifest) and not problem:
             ground.intact.append(found)
         elif not ground.intact:
             ground.passed_over.append(problem or "")
+    wanted = find_wanted(place, ground.state, ground.head)
+    if wanted is not None and wanted.lost:
+        names = ", ".join(row.name for row in wanted.rows[:5]) or "no source"
+        raise Damaged(
+            f"The list of sources is damaged, and what is left of it names {names} only. Run `python -m rag doctor "
+            "--repair` to go on from there. Nothing was changed."
+        )
+    if wanted is not None:
+        ground.state = restore_wanted(place, ground.state, wanted)
     return ground

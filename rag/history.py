@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from rag.checks import PinnedFiles
 from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, RagbookError
 from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName, dump_checked
 from rag.marks import read_now
@@ -69,7 +70,7 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
     with lease(place.folder, wait_seconds=wait_seconds):
         for _ in range(5):
             target = place.snapshots.get(number)
-            problem = place.missing_file(target)
+            problem = PinnedFiles(place).first(target)
             if problem:
                 raise Damaged(problem)
             head = place.snapshots.head()

@@ -103,13 +103,14 @@ def set_aside_torn(folder: Path, above: int) -> tuple[str, ...]:
     """Rename unreadable manifests of versions newer than `above` to `<name>.torn`; returns the old names.
 
     A power cut can leave a torn manifest of a version nobody published, because Lance does not fsync; lancedb then
-    refuses to open even older, pinned versions. Only for a writer that holds the lease.
+    refuses to open even older, pinned versions. Lance links manifests into place whole, so an unreadable one is never
+    one that is being written, and readers may do this too.
     """
     renamed = []
     for version in sorted(v for v in _versions(folder) if v > above):
-        manifest = _manifest_path(folder, version)
+        manifest = folder / "_versions" / _versions(folder)[version]
         try:
-            _message(folder, manifest, version)
+            _message(folder, _manifest_path(folder, version), version)
         except Damaged:
             manifest.rename(manifest.with_name(manifest.name + ".torn"))
             renamed.append(manifest.name)

@@ -151,7 +151,7 @@ def _open(notebook: Notebook, manifest: Manifest, started: float, problems: tupl
     space = Space(**manifest.recipe["embedder"])
     if space.fingerprint != manifest.space_fp:
         raise Damaged(f"The recipe of snapshot {manifest.snapshot} does not name the space of its vectors.")
-    questions = Questions(space, notebook.place.spaces, notebook.config, notebook.make_embedder)
+    questions = Questions(space, notebook.place, notebook.config, notebook.make_embedder, manifest.snapshot)
     storage = StorageContext.from_defaults(
         vector_store=LanceVectorStore.over(table), docstore=SimpleDocumentStore(), index_store=SimpleIndexStore()
     )

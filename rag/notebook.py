@@ -30,6 +30,7 @@ from rag.verdicts import Status, look
 
 if TYPE_CHECKING:
     from rag.embedding.embedder import Embedder
+    from rag.estimate import Estimate
 
 _PENDING = 50
 
@@ -136,6 +137,12 @@ class Notebook:
             found.append({"fingerprint": space.fingerprint, **asdict(space), "vectors": vectors})
         return found
 
+    def estimate(self, incoming: Sequence[Incoming] = ()) -> Estimate:
+        """What a build would pay for if these files were added too. Keeps nothing, calls nothing; reads the files."""
+        from rag.estimate import estimate
+
+        return estimate(self.place, self.config, self.make_embedder, incoming)
+
     # ------------------------------------------------------------------ settings
 
     def saved_settings(self) -> dict[str, str]:
@@ -215,6 +222,19 @@ class Notebook:
             outcome = build_held(self.place, self.config, self.make_embedder, on_event=on_event, cancelled=cancelled)
         turned_down = [(safe_name(name), reason) for name, reason in refused]
         return _of_this_call(outcome, given, [*turned_down, *unkept], time.monotonic() - started)
+
+    def new_space(self) -> None:
+        """Make a space of its own for the model that answers now, after REFUSED. Costs the canary; the next build fills
+        it, and the old space stays as it is.
+
+        Raises:
+            ModelError: the model cannot be made or fails.
+        """
+        from rag.spending import recorded
+
+        embedder = self.make_embedder(self.config)
+        with recorded(self.place, embedder, self.config.embed_model, "canary", snapshot=None):
+            self.place.spaces.branch(embedder, self.config)
 
     def build(
         self,

@@ -46,7 +46,7 @@ class Originals:
         size = source.stat().st_size
         if size > MAX_BYTES:
             raise _too_large(size)
-        name, size = _measured(source)
+        name, size = measured(source)
         if self._renewed(name, size):
             return name, size
         # Hash what is copied, not what was looked at before: the file may be changing under us.
@@ -94,7 +94,7 @@ class Originals:
         if not self.has(digest, size):
             return False
         try:
-            return _measured(self.path(digest)) == (digest, size)
+            return measured(self.path(digest)) == (digest, size)
         except OSError:
             return False
 
@@ -125,7 +125,7 @@ class Originals:
         return f"originals/{digest[:2]}/{digest}"
 
 
-def _measured(path: Path) -> tuple[str, int]:
+def measured(path: Path) -> tuple[str, int]:
     """Digest and size of a file as it is now.
 
     Raises:

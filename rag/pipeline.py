@@ -22,6 +22,7 @@ from rag.config import Config
 from rag.errors import Cancelled, Conflict, ReadError
 from rag.fingerprint import vector_key
 from rag.ground import Base, find_ground
+from rag.history import retire, to_retire
 from rag.journal import Journal
 from rag.manifest import Change, Counts, Failure, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
@@ -36,6 +37,9 @@ from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
 from rag.tables import ChunkRow, ChunkTable
 from rag.vectors import VectorCache
+
+_NO_ORIGINAL = "The original "
+"""Begins the one kind of reason for failing that the same bytes can cure."""
 
 _LISTED = 50
 """Most changes and failures a manifest lists; counts tell the rest."""
@@ -103,7 +107,7 @@ class _Build:
         base = self.ground.base(self.config, space)
         built = base.rows if base else []
         wanted = standing(self.place.registry.rows(self.ground.state.registry), built)
-        todo = planner.plan(wanted, built)
+        todo = planner.plan(wanted, built, again=self._came_back)
         head, passed_over = self.ground.head, self.ground.passed_over
         if not (wanted or head or passed_over):
             return self._nothing("This notebook has no sources yet, so nothing was built.")
@@ -141,11 +145,14 @@ class _Build:
         self.stages["read"] = time.monotonic() - started
         return reads
 
+    def _came_back(self, row: SourceRow) -> bool:
+        return row.reason.startswith(_NO_ORIGINAL) and self.place.originals.intact(row.digest, row.size)
+
     def _original(self, row: SourceRow) -> Path:
         if not self.place.originals.has(row.digest):
-            raise ReadError("The original is missing from the home. Add the file again.")
+            raise ReadError(f"{_NO_ORIGINAL}is missing from the home. Add the file again.")
         if not self.place.originals.intact(row.digest, row.size):
-            raise ReadError("The original in the home is damaged: it is not what was added. Add the file again.")
+            raise ReadError(f"{_NO_ORIGINAL}in the home is damaged: it is not what was added. Add the file again.")
         return self.place.originals.path(row.digest)
 
     def _missing(self, space: Space, reads: Sequence[Read]) -> bool:
@@ -267,6 +274,11 @@ class _Build:
         self._tell(Stage.PUBLISH, 0, 1)
         self.place.snapshots.publish(manifest)
         self.journal.clear()
+        # After publishing, and only records: the files go when somebody collects them.
+        retire(
+            self.place,
+            to_retire(self.place, count_kept=self.config.keep_snapshots, days=self.config.keep_days),
+        )
         self._tell(Stage.PUBLISH, 1, 1)
         return Outcome(
             verdict=Verdict(verdict, published_sentence(verdict, manifest, embedded), "", snapshot, changes, receipt),

@@ -136,11 +136,14 @@ class Plan:
         return not (self.read or self.renamed or self.drop)
 
 
-def plan(wanted: Sequence[SourceRow], built: Sequence[SourceRow]) -> Plan:
+def plan(
+    wanted: Sequence[SourceRow], built: Sequence[SourceRow], again: Callable[[SourceRow], bool] = lambda _: False
+) -> Plan:
     """Compare a registry with the sources of a snapshot of the same recipe.
 
     A source that failed is tried again only with other bytes or under a name with another extension, which decides
-    the reader: the same bytes and the same reader fail the same way, and other readers make another recipe.
+    the reader: the same bytes and the same reader fail the same way, and other readers make another recipe. Or where
+    `again` says of its row that what it failed for is no more.
     """
     before: Mapping[str, SourceRow] = {row.source_id: row for row in built}
     read, keep, renamed = [], [], []
@@ -151,6 +154,7 @@ def plan(wanted: Sequence[SourceRow], built: Sequence[SourceRow]) -> Plan:
             and old.digest == row.digest
             and old.state != "waiting"
             and _extension(old.name) == _extension(row.name)
+            and not (old.state == "failed" and again(old))
         )
         if old is None or not tried:
             read.append(row)

@@ -7,6 +7,8 @@ it are written anew, because Lance only marks rows as deleted. What is lost on t
 from __future__ import annotations
 
 import contextlib
+import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from rag.garbage import collect
 from rag.history import kept, unkeep
 from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName
 from rag.marks import read_now
+from rag.objects import translated
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.pinning import pin, verify
 from rag.place import Place
@@ -111,6 +114,7 @@ def purge(place: Place, names: Sequence[str], *, wait_seconds: float = 60) -> tu
         if not planned.shared:
             _purge_caches(place, vectors)
             _purge_originals(place, rows)
+        _purge_set_aside(place)
     # Outside the lease, which collecting takes itself. No grace: what is unneeded now held what must go.
     collect(place, grace_seconds=-1.0, wait_seconds=wait_seconds)
     return planned, outcome
@@ -137,8 +141,6 @@ def _rows_of(place: Place, names: set[str]) -> list[SourceRow]:
 
 def _marks(rows: Sequence[SourceRow]) -> list[bytes]:
     """Byte strings that betray a source in a JSON object: its names and its id."""
-    import json
-
     words = {row.name for row in rows} | {row.source_id for row in rows}
     return [json.dumps(word, ensure_ascii=False)[1:-1].encode("utf-8") for word in sorted(words)]
 
@@ -271,3 +273,16 @@ def _purge_originals(place: Place, rows: Sequence[SourceRow]) -> None:
         if digest not in staying:
             with contextlib.suppress(NotFound):
                 place.objects.delete(place.originals.name(digest))
+
+
+def _purge_set_aside(place: Place) -> None:
+    """What was moved aside as damaged, or left by an import that was killed, may hold anything: all of it goes."""
+    root = place.objects.root
+    for pattern in ("*.damaged*", "*.torn", "damaged-*.lance", ".tmp-import-*"):
+        for folder in (place.folder, root / "spaces", root / "originals", root / "notebooks", root):
+            for path in list(folder.rglob(pattern) if folder != root else folder.glob(pattern)):
+                with translated(path.name):
+                    if path.is_dir():
+                        shutil.rmtree(path)
+                    else:
+                        path.unlink(missing_ok=True)

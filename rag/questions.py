@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from rag.config import LOCAL_MODEL, Config
 from rag.errors import BadKey, Damaged, NotFound
-from rag.spaces import Space, Spaces, draft
+from rag.place import Place
+from rag.spaces import Space, draft
+from rag.spending import Purpose, recorded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,10 +32,16 @@ class Questions:
     """
 
     def __init__(
-        self, space: Space, spaces: Spaces, config: Config, make_embedder: Callable[[Config], Embedder]
+        self,
+        space: Space,
+        place: Place,
+        config: Config,
+        make_embedder: Callable[[Config], Embedder],
+        snapshot: int | None = None,
     ) -> None:
         self.space = space
-        self._spaces = spaces
+        self._place = place
+        self._snapshot = snapshot
         self._config = config
         self._make = make_embedder
         self._lock = threading.Lock()
@@ -70,7 +79,8 @@ class Questions:
             embedder, note = self._ready()
             if embedder is None:
                 return None, note
-            vector = embedder.embed_query(text)
+            with self._recorded(embedder, "question"):
+                vector = embedder.embed_query(text)
             self._vectors[text] = vector
             if len(self._vectors) > _REMEMBERED:
                 self._vectors.popitem(last=False)
@@ -93,6 +103,11 @@ class Questions:
         """The embedder where using it is free of charge: for scoring sentences."""
         return self._embedder if self.space.provider == "local" else None
 
+    def _recorded(self, embedder: Embedder, purpose: Purpose) -> AbstractContextManager[None]:
+        return recorded(
+            self._place, embedder, self.space.model, purpose, snapshot=self._snapshot, space=self.space.fingerprint
+        )
+
     def _ready(self) -> tuple[Embedder | None, str]:
         config = self.config
         if config is None:
@@ -108,7 +123,8 @@ class Questions:
         if not self._checked and not self.space.revision:
             before = self._embedder.usage.texts
             try:
-                self._spaces.check(self.space, self._embedder)
+                with self._recorded(self._embedder, "canary"):
+                    self._place.spaces.check(self.space, self._embedder)
             except (Damaged, NotFound) as error:  # a model that cannot be checked is not used
                 return None, f"Searched by words only, because the model cannot be checked. {error}"
             self._canary_texts += self._embedder.usage.texts - before

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from rag.errors import AlreadyExists, Busy, Cancelled, Conflict, Damaged, NotFound
+from rag.errors import AlreadyExists, Busy, Cancelled, Conflict, Damaged, NotFound, NotWritable
 from rag.manifest import Manifest, parse_manifest
 from rag.objects import Objects, make_folder, translated
 from rag.progress import IsCancelled, never
@@ -31,7 +31,9 @@ class Snapshots:
 
     def numbers(self) -> list[int]:
         """Numbers in use, ascending, whether their manifests are intact or not."""
-        found = (_NUMBERED.fullmatch(name.rsplit("/", 1)[1]) for name in self._objects.names(self._folder))
+        # A folder under a manifest's name takes its number.
+        names = [*self._objects.names(self._folder), *self._objects.folders(self._folder)]
+        found = (_NUMBERED.fullmatch(name.rsplit("/", 1)[-1]) for name in names)
         return sorted(int(match[1]) for match in found if match)
 
     def get(self, number: int) -> Manifest:
@@ -46,7 +48,11 @@ class Snapshots:
         try:
             content = self._objects.get(name)
         except NotFound:
+            if (self._objects.root / name).is_dir():
+                raise Damaged(f"{name} fails its check: it is a folder.") from None
             raise NotFound(f"There is no snapshot {number}.") from None
+        except NotWritable as error:
+            raise Damaged(f"{name} cannot be read. {error}") from error
         manifest = parse_manifest(content, name)
         if manifest.snapshot != number:
             raise Damaged(f"{name} fails its check: it says that it is snapshot {manifest.snapshot}.")
@@ -138,7 +144,7 @@ def lease(
                 time.sleep(0.1)
     note = folder / ".lock.json"
     try:
-        with translated(str(folder.name)):
+        with suppress(OSError):  # a courtesy too: on a full disk, what makes room must be able to begin
             note.write_text(json.dumps({"writer": writer_name(), "since": now()}), "utf-8")
         yield
     finally:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag.config import Config
-from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, VectorInvalid
+from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, StoreError, VectorInvalid
 from rag.fingerprint import fingerprint
 from rag.manifest import FORMAT, dump_checked, load_checked
 from rag.objects import Objects
@@ -122,9 +122,14 @@ class Spaces:
         fields = draft(config)
         for space in reversed(self.all()):
             described = {**asdict(space), **fields, "variant": space.variant} == asdict(space)
-            if described and ("dimensions" in fields or self._objects.exists(self._default_name(space))):
+            if described and ("dimensions" in fields or self._is_default(space)):
                 return space
         return None
+
+    def _is_default(self, space: Space) -> bool:
+        """Whether the dimensions are what the model gives when it is not asked for any."""
+        body = self._body(f"{self.folder(space.fingerprint)}/space.json")
+        return body.get("asked") is None or self._objects.exists(self._default_name(space))
 
     def _default_name(self, space: Space) -> str:
         return f"{self.folder(space.fingerprint)}/default.json"
@@ -138,13 +143,15 @@ class Spaces:
         taken = [space.variant for space in self.all() if {**asdict(space), **plain} == asdict(space)]
         space = Space(**{**plain, "variant": max(taken, default=-1) + 1})
         self._objects.create(
-            f"{self.folder(space.fingerprint)}/space.json", _saved(space, config.embed_base_url or "", texts, queries)
+            f"{self.folder(space.fingerprint)}/space.json",
+            _saved(space, config.embed_base_url or "", texts, queries, config.embed_dimensions),
         )
         self._mark_default(space, fields)
         return space
 
     def _mark_default(self, space: Space, fields: Mapping[str, Any]) -> None:
-        if "dimensions" not in fields:
+        """Note that a space first met by asking for its dimensions is what the model gives by itself."""
+        if "dimensions" not in fields and not self._is_default(space):
             with contextlib.suppress(AlreadyExists):
                 self._objects.create(self._default_name(space), dump_checked({"format": FORMAT, "asked": None}))
 
@@ -200,7 +207,7 @@ class Spaces:
         if not space.revision and (folder / "vectors.lance").exists() and not (folder / "space.json").exists():
             # Vectors without a canary: whatever model answers now would be taken for the one that made them.
             raise Damaged(f"{name} is missing. {CANARY_LOST}")
-        body = _saved(space, config.embed_base_url or "", texts, queries)
+        body = _saved(space, config.embed_base_url or "", texts, queries, config.embed_dimensions)
         try:
             self._objects.create(name, body)
         except AlreadyExists:
@@ -233,11 +240,43 @@ class Spaces:
         texts: npt.NDArray[np.float32] | None = None,
         queries: npt.NDArray[np.float32] | None = None,
     ) -> None:
-        """Compare a live model with the canary of a saved space.
+        """Compare a live model with the canary of a saved space. A refusal is noted, so that the next look tells of it
+        without a call; agreeing takes the note away.
 
         Raises:
             SpaceRefused: another dimension, or a cosine under `CANARY_COSINE`.
         """
+        try:
+            self._compare(space, embedder, texts, queries)
+        except SpaceRefused as error:
+            self._note_refusal(space, str(error))
+            raise
+        self._note_refusal(space, "")
+
+    def refusal(self, space: Space) -> str:
+        """The sentence with which the live model was last refused; empty when it was not, or agreed since."""
+        try:
+            return str(self._body(self._refusal_name(space)).get("sentence", ""))
+        except (NotFound, Damaged):
+            return ""
+
+    def _note_refusal(self, space: Space, sentence: str) -> None:
+        name = self._refusal_name(space)
+        with contextlib.suppress(StoreError):  # a note: without it the next call says the same again
+            self._objects.delete(name)
+            if sentence:
+                self._objects.create(name, dump_checked({"format": FORMAT, "sentence": sentence, "created": now()}))
+
+    def _refusal_name(self, space: Space) -> str:
+        return f"{self.folder(space.fingerprint)}/refused.json"
+
+    def _compare(
+        self,
+        space: Space,
+        embedder: Embedder,
+        texts: npt.NDArray[np.float32] | None,
+        queries: npt.NDArray[np.float32] | None,
+    ) -> None:
         saved = self.get(space.fingerprint)
         if texts is None or queries is None:
             try:
@@ -263,7 +302,13 @@ class Spaces:
             )
 
 
-def _saved(space: Space, endpoint: str, texts: npt.NDArray[np.float32], queries: npt.NDArray[np.float32]) -> bytes:
+def _saved(
+    space: Space,
+    endpoint: str,
+    texts: npt.NDArray[np.float32],
+    queries: npt.NDArray[np.float32],
+    asked: int | None = None,
+) -> bytes:
     import numpy as np
 
     return dump_checked(
@@ -272,6 +317,7 @@ def _saved(space: Space, endpoint: str, texts: npt.NDArray[np.float32], queries:
             "space": asdict(space),
             "created": now(),
             "endpoint": endpoint,
+            "asked": asked,
             "canary": {
                 "texts": list(CANARY_TEXTS),
                 "text_vectors": base64.b64encode(np.ascontiguousarray(texts, "<f4").tobytes()).decode(),

@@ -163,14 +163,24 @@ class VectorCache:
         if end - start <= 4096:
             try:
                 saved |= self._checked(table, range(start, end))
-            except Exception:  # noqa: BLE001 - halve it, down to what Lance reads at once anyway
-                if end - start <= 64:
+            except Exception:  # noqa: BLE001 - halve it, as long as something in it can be read
+                if end - start == 1 or (end - start <= 64 and not self._ends(table, start, end, saved)):
                     return
             else:
                 return
         middle = (start + end) // 2
         self._salvage(table, start, middle, saved)
         self._salvage(table, middle, end, saved)
+
+    def _ends(self, table: Any, start: int, end: int, saved: dict[bytes, npt.NDArray[np.float32]]) -> bool:
+        """Whether the first or the last row can be read. Of a file torn by a power cut no row can, of its neighbours
+        all: what is between two rows of it need not be tried."""
+        found = False
+        for place in (start, end - 1):
+            with suppress(Exception):
+                saved |= self._checked(table, [place])
+                found = True
+        return found
 
     def add(self, keys: Sequence[bytes], vectors: npt.NDArray[np.float32]) -> None:
         """Append (n, d) vectors; they are on the disk when this returns, so that they are paid for once.

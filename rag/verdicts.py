@@ -81,6 +81,7 @@ def _look(place: Place, config: Config, started: float) -> Status:
         saved_elsewhere=recipes.get(recipe_fp or ""),
         holder=holder,
         interrupted=None if holder else Journal(place.folder).read(),
+        refusal=place.spaces.refusal(space) if space else "",
     )
     verdict = _verdict(found)
     return Status(
@@ -138,6 +139,7 @@ class _Findings:
     saved_elsewhere: int | None
     holder: str | None
     interrupted: Interrupted | None
+    refusal: str = ""
 
 
 def _verdict(found: _Findings) -> Verdict:
@@ -149,6 +151,14 @@ def _verdict(found: _Findings) -> Verdict:
         return _damaged(found)
     if head is None and not state.sources:
         return _name(VerdictName.EMPTY, None, "This notebook has no sources yet.", "Add files, or the sample library.")
+    if found.refusal:
+        return _name(
+            VerdictName.REFUSED,
+            head,
+            found.refusal,
+            "Set the model back, or build a new index for the one that answers now (build --new-space).",
+            (Change("embedder.model", "the model of the saved vectors", "another model under the same name"),),
+        )
     if found.interrupted and not (found.same_recipe and head and head.sources_fp == state.sources_fp):
         paid = f"{found.interrupted.paid:,} of {count(found.interrupted.total, 'text')}"
         return _name(

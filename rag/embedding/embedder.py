@@ -106,8 +106,11 @@ class Embedder:
     def usage(self) -> Usage:
         """A snapshot; `later - earlier` is what happened between two."""
         with self._lock:
-            cost = None if self._price is None else self._tokens * self._price / 1e6
-            return Usage(self._calls, self._texts, self._tokens, cost, self._seconds)
+            return Usage(self._calls, self._texts, self._tokens, self.cost(self._tokens), self._seconds)
+
+    def cost(self, tokens: int) -> float | None:
+        """US dollars for so many tokens; None where the price is unknown."""
+        return None if self._price is None else tokens * self._price / 1e6
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text as billed when embedded as text, prefix included."""
@@ -179,7 +182,7 @@ class Embedder:
             self._tokens += tokens
         if self._paid is not None and self._price != 0.0:
             # Before the answer is even looked at: it is paid for, good or bad.
-            self._paid(len(sent), tokens, None if self._price is None else tokens * self._price / 1e6)
+            self._paid(len(sent), tokens, self.cost(tokens))
         return self._checked(answer, len(sent))
 
     def on_paid(self, listener: Paid | None) -> None:

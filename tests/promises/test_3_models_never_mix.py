@@ -127,7 +127,7 @@ def test_another_model_under_the_same_name_is_refused_before_a_build_adds_anythi
     assert vectors(book) == before
     assert book.history() == history
     assert opened(book).table.version == table
-    assert book.status().verdict.name is VerdictName.STALE  # the file is known, and the old snapshot answers
+    assert book.status().verdict.name is VerdictName.REFUSED  # noted, so that no call is needed to say it
     assert opened(book).search("river stone").passages
     outcome = book.build()
     assert outcome.verdict.name is VerdictName.UPDATED

@@ -17,7 +17,7 @@ from tests.notebooks import CANARY, file, notebook, opened, settings
 def space(tmp_path):
     book = notebook(tmp_path, CountingEmbedding())
     book.add([file("a.txt", "One sentence.")])
-    return book.place.spaces.all()[0], book.place.spaces
+    return book.place.spaces.all()[0], book.place
 
 
 def questions_of(space, config, model):

@@ -1,0 +1,132 @@
+"""What commands print: JSON objects as documented, with the lines for a person under `_lines`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from rag.citations import Answer, Citation, Found
+from rag.manifest import Manifest, Receipt, VerdictName
+from rag.outcome import Outcome, count
+from rag.verdicts import Status
+
+Report = dict[str, Any]
+
+
+def outcome_report(outcome: Outcome) -> Report:
+    """What adding, building or removing came to."""
+    verdict = outcome.verdict
+    lines = [f"{verdict.name}: {verdict.sentence}"]
+    lines += [f"  {change}" for change in verdict.changes]
+    lines += [f"  not added: {name}: {reason}" for name, reason in outcome.failures]
+    return {
+        "verdict": verdict.name,
+        "snapshot": verdict.snapshot,
+        "space": outcome.space,
+        "recipe": outcome.recipe,
+        "changes": [asdict(change) for change in verdict.changes],
+        "sources": asdict(outcome.sources),
+        "chunks": asdict(outcome.chunks),
+        "receipt": asdict(verdict.receipt),
+        "failures": [{"name": name, "reason": reason} for name, reason in outcome.failures],
+        "sentence": verdict.sentence,
+        "_lines": lines,
+    }
+
+
+def found_report(found: Found, status: Status) -> Report:
+    """What a search found."""
+    hits = [
+        {
+            "rank": one.n,
+            "score": one.score,
+            "source": one.source,
+            "page": one.page,
+            "start": one.start,
+            "end": one.end,
+            "text": one.text,
+            "heading": one.heading,
+            "also_in": list(one.also_in),
+            "dense": one.dense,
+            "lexical": one.lexical,
+        }
+        for one in found.passages
+    ]
+    lines = [
+        f"{one.n}. {one.source}{f', page {one.page}' if one.page else ''} ({one.score:.4f})\n   "
+        + " ".join(one.text.split())[:300]
+        for one in found.passages
+    ]
+    return {
+        "verdict": status.verdict.name,
+        "snapshot": found.snapshot,
+        "hits": hits,
+        "receipt": asdict(found.receipt),
+        "notes": list(found.notes),
+        "_lines": [*(lines or ["Nothing found."]), *found.notes],
+    }
+
+
+def nothing_to_open(status: Status) -> Report | None:
+    """The report for a notebook without any snapshot; None when there is one to open."""
+    if status.head is not None and status.head.counts.chunks:
+        return None
+    verdict = status.verdict
+    if verdict.name in (VerdictName.EMPTY, VerdictName.NEW, VerdictName.RESUMABLE, VerdictName.BUSY):
+        return {
+            "verdict": verdict.name,
+            "snapshot": verdict.snapshot,
+            "receipt": asdict(Receipt()),
+            "notes": [verdict.sentence],
+            "_lines": [f"{verdict.sentence} {verdict.next_step}"],
+        }
+    return None
+
+
+def citation_report(citation: Citation) -> Report:
+    """One citation."""
+    return {
+        "n": citation.n,
+        "source": citation.source,
+        "page": citation.page,
+        "start": citation.start,
+        "end": citation.end,
+        "quote": citation.quote,
+        "state": citation.state,
+    }
+
+
+def cited_lines(answer: Answer) -> list[str]:
+    """The citations of an answer, one line each."""
+    return [
+        f"[{one.n}] {one.source}{f', page {one.page}' if one.page else ''} ({one.state})" for one in answer.citations
+    ]
+
+
+def manifest_report(manifest: Manifest) -> Report:
+    """One snapshot."""
+    return {
+        "snapshot": manifest.snapshot,
+        "created": manifest.created,
+        "verdict": manifest.verdict,
+        "recipe": manifest.recipe_fp,
+        "space": manifest.space_fp,
+        "counts": asdict(manifest.counts),
+        "changes": [asdict(change) for change in manifest.changes],
+        "receipt": asdict(manifest.receipt),
+        "size_bytes": manifest.size,
+    }
+
+
+def history_line(manifest: Manifest) -> str:
+    """One snapshot in one line."""
+    counts = manifest.counts
+    return (
+        f"{manifest.snapshot}  {manifest.created}  {manifest.verdict}  {count(counts.sources, 'source')}, "
+        f"{count(counts.chunks, 'chunk')}, {count(manifest.receipt.texts, 'text')} embedded"
+    )
+
+
+def receipt_report(receipt: Receipt, seconds: float) -> Report:
+    """A receipt, with the seconds that looking took."""
+    return asdict(replace(receipt, seconds=round(seconds, 4)))
