@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from rag.errors import BadKey, ReadError
 from rag.fingerprint import vector_key
 from rag.ground import find_ground
 from rag.names import safe_name
-from rag.originals import MAX_BYTES, measured
+from rag.originals import measured
 from rag.outcome import SourceCounts, count
 from rag.paying import MakeEmbedder
 from rag.place import Place
@@ -85,7 +85,7 @@ def estimate(place: Place, config: Config, make_embedder: MakeEmbedder, incoming
     tokens, cost = _price(config, make_embedder, [*missing, *(CANARY_TEXTS if canary else ())])
     failures = [*refused, *((read.row.name, read.failure) for read in reads if read.failure)]
     return Estimate(
-        sources=source_counts(list(wanted), todo, reads),
+        sources=replace(source_counts(list(wanted), todo, reads), failed=len(failures)),
         chunks=chunks,
         texts=len(missing),
         reused=chunks - len(missing),
@@ -112,10 +112,10 @@ def _given(
             path = folder / str(len(paths))
             path.write_bytes(one.content or b"")
         try:
-            if path.stat().st_size > MAX_BYTES:
-                refused.append((name, f"The file is over the limit of {MAX_BYTES >> 20} MB."))
-                continue
             digest, size = measured(path)
+        except ReadError as error:
+            refused.append((name, str(error)))
+            continue
         except OSError as error:
             refused.append((name, f"It cannot be opened: {error.strerror or error}."))
             continue

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.errors import Damaged, NotFound
@@ -40,8 +40,10 @@ class Garbage:
         return sum(size for _, size in self.files)
 
 
-def find(place: Place, *, grace_seconds: float = GRACE_SECONDS) -> Garbage:
-    """What nothing needs of a notebook, and originals and temporary files that nothing in the workspace needs."""
+def find(place: Place, *, grace_seconds: float = GRACE_SECONDS, grace_elsewhere: float | None = None) -> Garbage:
+    """What nothing needs of a notebook, and originals and temporary files that nothing in the workspace needs.
+
+    `grace_elsewhere`, where given, is the grace for what does not lie in the notebook's own folder."""
     manifests: list[Manifest] = []
     for found in place.snapshots.newest():
         if isinstance(found, Damaged):
@@ -55,17 +57,28 @@ def find(place: Place, *, grace_seconds: float = GRACE_SECONDS) -> Garbage:
         originals = _needed_originals(place)
     except Damaged as error:
         return Garbage((), f"{error} It might need any file, so nothing is removed. Run doctor first.")
-    horizon = time.time() - grace_seconds
+    own = time.time() - grace_seconds
+    shared = own if grace_elsewhere is None else time.time() - grace_elsewhere
     files = [*_table_files(place, needed), *_index_folders(place, tables), *_strays(place, originals)]
     root = place.objects.root
     old = [(path, path.stat()) for path in sorted(set(files)) if path.is_file() and not path.is_symlink()]
     return Garbage(
-        tuple((path.relative_to(root).as_posix(), found.st_size) for path, found in old if found.st_mtime < horizon),
+        tuple(
+            (path.relative_to(root).as_posix(), found.st_size)
+            for path, found in old
+            if found.st_mtime < (own if path.is_relative_to(place.folder) else shared)
+        ),
         kept_for_readers=frozenset(read_now(place.folder) - {manifest.snapshot for manifest in manifests}),
     )
 
 
-def collect(place: Place, *, grace_seconds: float = GRACE_SECONDS, wait_seconds: float = 60) -> Garbage:
+def collect(
+    place: Place,
+    *,
+    grace_seconds: float = GRACE_SECONDS,
+    grace_elsewhere: float | None = None,
+    wait_seconds: float = 60,
+) -> Garbage:
     """Remove what `find` finds, under the lease of the notebook. Gives what was removed.
 
     While a process reads a snapshot that was forgotten, nothing is removed: its files are known to nobody else.
@@ -74,10 +87,14 @@ def collect(place: Place, *, grace_seconds: float = GRACE_SECONDS, wait_seconds:
         Busy: another process is building.
     """
     with lease(place.folder, wait_seconds=wait_seconds):
-        found = find(place, grace_seconds=grace_seconds)
+        found = find(place, grace_seconds=grace_seconds, grace_elsewhere=grace_elsewhere)
         if found.kept_for_readers:
             numbers = ", ".join(map(str, sorted(found.kept_for_readers)))
-            return Garbage((), f"Snapshot {numbers} is still being read. Try again when its reader has finished.")
+            return replace(
+                found,
+                files=(),
+                blocked=f"Snapshot {numbers} is still being read. Try again when its reader has finished.",
+            )
         folders: set[Path] = set()
         for name, _ in found.files:
             path = place.objects.root / name
@@ -128,6 +145,8 @@ def _needed_originals(place: Place) -> set[str]:
     for slug in place.objects.folders("notebooks"):
         other = Place(place.objects, slug)
         versions = {other.states.newest().registry}
+        if other.states.damaged:  # it may want sources that no snapshot has yet
+            raise Damaged(other.states.damaged[0])
         for found in other.snapshots.newest():
             if isinstance(found, Damaged):
                 raise found

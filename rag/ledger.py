@@ -14,7 +14,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,8 @@ from rag.objects import Objects, fsync, make_folder, translated
 from rag.snapshots import now
 
 By = Literal["day", "notebook", "model", "purpose"]
+
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,10 @@ class Spent:
 
 
 class Ledger:
-    """The ledger of one workspace. Safe for threads; one object per process and workspace is enough."""
+    """The ledger of one workspace. Safe for threads; all objects of a process write to one file a day."""
 
     def __init__(self, objects: Objects) -> None:
         self._root = objects.root / "ledger"
-        self._lock = threading.Lock()
-
-    @cached_property
-    def _writer(self) -> str:
-        return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.jsonl"
 
     def record(self, entry: Entry) -> None:
         """Append one line; it is on the disk when this returns.
@@ -71,8 +68,8 @@ class Ledger:
             StoreError: it cannot be written.
         """
         line = json.dumps(asdict(entry), ensure_ascii=False, separators=(",", ":")) + "\n"
-        path = self._root / entry.time[:10] / self._writer
-        with self._lock, translated(f"ledger/{path.parent.name}/{path.name}"):
+        path = self._root / entry.time[:10] / _writer(os.getpid())
+        with _LOCK, translated(f"ledger/{path.parent.name}/{path.name}"):
             new = not path.exists()
             if new:
                 make_folder(path.parent)
@@ -125,6 +122,12 @@ def entry(
 ) -> Entry:
     """An entry of this moment."""
     return Entry(now(), model, purpose, texts, tokens, cost_usd, notebook, snapshot, space)
+
+
+@cache
+def _writer(process: int) -> str:
+    """The file name of a process; another one after a fork."""
+    return f"{socket.gethostname()}-{process}-{uuid.uuid4().hex[:8]}.jsonl"
 
 
 def _parsed(line: str) -> Entry | None:

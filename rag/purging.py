@@ -2,23 +2,24 @@
 
 Removing a source leaves it in older snapshots, the vector cache and the originals; purging does not. Tables that held
 it are written anew, because Lance only marks rows as deleted. What is lost on the way is said before it is done.
+
+What tells where a source lies (the manifests) goes last, and until all is done `lease/purge.json` names what was asked
+for: so a purge that was killed anywhere is finished by the next one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from rag.errors import Damaged, NotFound, RagbookError
-from rag.garbage import collect
-from rag.history import kept, unkeep
-from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName
+from rag.garbage import GRACE_SECONDS, Garbage, collect, find
+from rag.history import unkeep
+from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName, dump_checked, load_checked
 from rag.marks import read_now
 from rag.objects import translated
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
@@ -65,24 +66,23 @@ def plan_purge(place: Place, names: Sequence[str]) -> PurgePlan:
         Damaged: a manifest cannot be read, so nobody can say what it holds.
     """
     rows = _rows_of(place, set(names))
-    missing = set(names) - {row.name for row in rows}
+    missing = set(names) - {row.name for row in rows} - _unfinished(place)
     if missing:
         raise NotFound(f"There is no source {sorted(missing)[0]!r} in this notebook or its history.")
     ids = {row.source_id for row in rows}
-    marks = _marks(rows)
+    named = _naming(set(names), rows)
     forgotten = [
-        manifest.snapshot
-        for manifest in _manifests(place)
-        if _holds(place, manifest, ids) or any(mark in manifest.to_json() for mark in marks)
+        manifest.snapshot for manifest in _manifests(place) if _holds(place, manifest, ids) or named(manifest.to_json())
     ]
     head = place.snapshots.head()
     chunks = 0 if head is None else _count_chunks(place, head, ids)
     cells = [
         name.rsplit("/", 1)[1].removesuffix(".json")
         for name in place.objects.names(f"notebooks/{place.slug}/cells")
-        if any(mark in place.objects.get(name) for mark in marks)
+        if named(place.objects.get(name))
     ]
-    return PurgePlan(tuple(sorted(set(names))), chunks, tuple(forgotten), tuple(cells), tuple(_shared(place, rows)))
+    shared = _shared(place, rows)
+    return PurgePlan(tuple(sorted(set(names))), chunks, tuple(forgotten), tuple(cells), tuple(shared))
 
 
 def purge(place: Place, names: Sequence[str], *, wait_seconds: float = 60) -> tuple[PurgePlan, Outcome]:
@@ -96,28 +96,63 @@ def purge(place: Place, names: Sequence[str], *, wait_seconds: float = 60) -> tu
         RagbookError: somebody is reading a snapshot that would go.
     """
     with lease(place.folder, wait_seconds=wait_seconds):
+        names = sorted({*names, *_unfinished(place)})
         planned = plan_purge(place, names)
         reading = read_now(place.folder) & set(planned.forgotten)
         if reading:
             raise RagbookError(f"Snapshot {min(reading)} is being read by another process. Purge when it has finished.")
+        _refuse_what_cannot_be_collected(find(place))
         rows = _rows_of(place, set(names))
+        shared = {digest for digests in _shared(place, rows).values() for digest in digests}
         ids = {row.source_id for row in rows}
-        vectors = _vectors_of(place, ids)
+        vectors = _vectors_of(place, ids, shared)
+        _note(place, names)
         outcome = _publish_without(place, ids, len(planned.names))
-        for number in planned.forgotten:
-            if number in kept(place):
-                unkeep(place, number)
-            place.objects.delete(place.snapshots.name(number))
         _rewrite_states(place)
         for cell in planned.cells:
             place.objects.delete(f"notebooks/{place.slug}/cells/{cell}.json")
-        if not planned.shared:
-            _purge_caches(place, vectors)
-            _purge_originals(place, rows)
+        _purge_caches(place, vectors)
+        _purge_originals(place, rows, shared, planned.forgotten)
         _purge_set_aside(place)
-    # Outside the lease, which collecting takes itself. No grace: what is unneeded now held what must go.
-    collect(place, grace_seconds=-1.0, wait_seconds=wait_seconds)
+        for number in planned.forgotten:
+            unkeep(place, number)
+            place.objects.delete(place.snapshots.name(number))
+    # Outside the lease, which collecting takes itself. No grace here: what is unneeded now held what must go. Elsewhere
+    # others may be adding at this moment.
+    _refuse_what_cannot_be_collected(
+        collect(place, grace_seconds=-1.0, grace_elsewhere=GRACE_SECONDS, wait_seconds=wait_seconds)
+    )
+    place.objects.delete(_note_name(place))
     return planned, outcome
+
+
+def _refuse_what_cannot_be_collected(found: Garbage) -> None:
+    """Files that stay may hold what must go: then the purge is not done, and must not say so."""
+    if found.blocked:
+        raise RagbookError(f"The purge is not done. {found.blocked} Then purge again.")
+    if found.kept_for_readers:
+        number = min(found.kept_for_readers)
+        raise RagbookError(f"Snapshot {number} is being read by another process. Purge when it has finished.")
+
+
+def _note_name(place: Place) -> str:
+    return f"notebooks/{place.slug}/lease/purge.json"
+
+
+def _unfinished(place: Place) -> set[str]:
+    """Names that a purge was asked for that did not come to its end."""
+    try:
+        body = load_checked(place.objects.get(_note_name(place)), "purge.json")
+    except (NotFound, Damaged):
+        return set()
+    return {str(name) for name in body.get("names", ())}
+
+
+def _note(place: Place, names: Sequence[str]) -> None:
+    if set(names) == _unfinished(place):
+        return
+    place.objects.delete(_note_name(place))
+    place.objects.create(_note_name(place), dump_checked({"names": list(names)}))
 
 
 def _manifests(place: Place) -> list[Manifest]:
@@ -139,10 +174,12 @@ def _rows_of(place: Place, names: set[str]) -> list[SourceRow]:
     return [row for row in every if row.source_id in ids]
 
 
-def _marks(rows: Sequence[SourceRow]) -> list[bytes]:
-    """Byte strings that betray a source in a JSON object: its names and its id."""
-    words = {row.name for row in rows} | {row.source_id for row in rows}
-    return [json.dumps(word, ensure_ascii=False)[1:-1].encode("utf-8") for word in sorted(words)]
+def _naming(names: set[str], rows: Sequence[SourceRow]) -> Callable[[bytes], bool]:
+    """Whether a JSON object betrays a source, by a name of it or its id. `data.txt` does not name `a.txt`."""
+    words = names | {row.name for row in rows} | {row.source_id for row in rows}
+    escaped = (re.escape(json.dumps(word, ensure_ascii=False)[1:-1]) for word in sorted(words))
+    pattern = re.compile("|".join(rf"(?<!\w){word}(?!\w)" for word in escaped))
+    return lambda content: pattern.search(content.decode("utf-8", "replace")) is not None
 
 
 def _holds(place: Place, manifest: Manifest, ids: set[str]) -> bool:
@@ -159,49 +196,75 @@ def _count_chunks(place: Place, manifest: Manifest, ids: set[str]) -> int:
     return sum(1 for source_id in _open(place, manifest).reader().source_ids() if source_id in ids)
 
 
-def _shared(place: Place, rows: Sequence[SourceRow]) -> list[str]:
-    digests = {row.digest for row in rows} | {row.built_digest for row in rows if row.built_digest}
-    found = []
+def _registries(place: Place, but: Collection[int] = ()) -> Iterator[list[SourceRow]]:
+    """The rows of every version that is pinned, by other snapshots than `but`, or wanted."""
+    wanted = place.states.newest().registry
+    pinned = {one.tables["sources"].version for one in _manifests(place) if one.snapshot not in but}
+    for version in (pinned | {wanted}) - {None}:
+        yield place.registry.rows(version)
+
+
+def _others(place: Place) -> Iterator[Place]:
     for slug in place.objects.folders("notebooks"):
-        other = Place(place.objects, slug)
-        state = other.states.newest()
-        if slug != place.slug and any(row.digest in digests for row in other.registry.rows(state.registry)):
-            found.append(slug)
+        if slug != place.slug:
+            yield Place(place.objects, slug)
+
+
+def _digests(row: SourceRow) -> set[str]:
+    return {row.digest, row.built_digest} - {""}
+
+
+def _shared(place: Place, rows: Sequence[SourceRow]) -> dict[str, set[str]]:
+    """Other notebooks that have some of the same bytes, now or in a snapshot they could go back to, and which."""
+    ours = {digest for row in rows for digest in _digests(row)}
+    found = {}
+    for other in _others(place):
+        both = ours & {digest for version in _registries(other) for row in version for digest in _digests(row)}
+        if both:
+            found[other.slug] = both
     return found
 
 
-def _vectors_of(place: Place, ids: set[str]) -> dict[str, set[bytes]]:
-    """Per space, the bytes of the vectors of the purged chunks that no other chunk of the notebook has."""
+def _vectors_of(place: Place, ids: set[str], shared: set[str]) -> dict[str, set[bytes]]:
+    """Per space, the bytes of the vectors of the purged chunks that no other chunk of the workspace has, but for those
+    of sources that other notebooks have too."""
     gone: dict[str, set[bytes]] = {}
     staying: dict[str, set[bytes]] = {}
-    for manifest in _manifests(place):
-        table = _open(place, manifest)
-        for row_id, matrix in _by_source(table):
-            side = gone if row_id in ids else staying
-            side.setdefault(manifest.space_fp, set()).update(vector.tobytes() for vector in matrix)
+    for one in (place, *_others(place)):
+        for manifest in _manifests(one):
+            rows = one.registry.rows(manifest.tables["sources"].version) if one is place else []
+            private = {row.source_id for row in rows if row.source_id in ids and not _digests(row) & shared}
+            for source_id, vector in _by_source(_open(one, manifest)):
+                side = gone if source_id in private else staying
+                side.setdefault(manifest.space_fp, set()).add(vector)
     return {space: found - staying.get(space, set()) for space, found in gone.items()}
 
 
-def _by_source(table: ChunkTable) -> Iterator[tuple[str, np.ndarray]]:
+def _by_source(table: ChunkTable) -> Iterator[tuple[str, bytes]]:
     reader = table.reader()
     matrix = reader.exact().matrix
     for number, source_id in enumerate(reader.source_ids()):
-        yield source_id, matrix[number : number + 1]
+        yield source_id, matrix[number].tobytes()
 
 
 def _publish_without(place: Place, ids: set[str], purged: int) -> Outcome:
-    """A new snapshot of the newest one's recipe without the sources, in tables written anew."""
+    """A new snapshot of the newest one's recipe without the sources, in tables written anew. What is wanted and not
+    built yet stays wanted."""
     head = place.snapshots.head()
     state = place.states.newest()
-    versions = [state.registry, head.tables["sources"].version if head else None]
-    base = max((version for version in versions if version is not None), default=None)
-    rest = [row for row in place.registry.rows(base) if row.source_id not in ids]
-    version = place.registry.rewrite(rest)
-    sources_fp = registry_fingerprint(rest)
+    pinned_version = head.tables["sources"].version if head else None
+    base = max((version for version in (state.registry, pinned_version) if version is not None), default=None)
+    built = place.registry.rows(pinned_version)
+    wished = built if base == pinned_version else place.registry.rows(base)
+    rest = [row for row in built if row.source_id not in ids]
+    wanted = [row for row in wished if row.source_id not in ids]
     if head is None:
-        place.states.publish(_new_state(state, version, sources_fp, len(rest)))
+        version = place.registry.rewrite(wanted)
+        place.states.publish(_new_state(state, version, wanted))
         verdict = Verdict(VerdictName.UPDATED, f"Purged {count(purged, 'source')}. No index was built yet.")
         return Outcome(verdict, SourceCounts(removed=purged), ChunkCounts())
+    version = place.registry.rewrite(rest)
+    sources_fp = registry_fingerprint(rest)
     pinned = head.tables["chunks"]
     path = place.folder / pinned.path
     table = ChunkTable.open(path.parent, path.stem)
@@ -229,7 +292,9 @@ def _publish_without(place: Place, ids: set[str], purged: int) -> Outcome:
         failures=tuple(failure for failure in head.failures if failure.name in {row.name for row in failed}),
     )
     place.snapshots.publish(manifest)
-    place.states.publish(_new_state(state, version, sources_fp, len(rest)))
+    if wanted != rest:
+        version = place.registry.rewrite(wanted)
+    place.states.publish(_new_state(state, version, wanted))
     sentence = (
         f"Purged {count(purged, 'source')}: snapshot {manifest.snapshot} has {count(chunks, 'chunk')} from "
         f"{count(manifest.counts.sources, 'source')}. No model was called."
@@ -243,8 +308,9 @@ def _publish_without(place: Place, ids: set[str], purged: int) -> Outcome:
     )
 
 
-def _new_state(state: State, version: int, sources_fp: str, sources: int) -> State:
-    return replace(state, registry=version, sources_fp=sources_fp, sources=sources, pending=())
+def _new_state(state: State, version: int, rows: Sequence[SourceRow]) -> State:
+    fingerprint = registry_fingerprint(rows)
+    return replace(state, registry=version, sources_fp=fingerprint, sources=len(rows), pending=())
 
 
 def _rewrite_states(place: Place) -> None:
@@ -266,13 +332,11 @@ def _space_folder(place: Place, space: Space) -> Path:
     return place.objects.root / place.spaces.folder(space.fingerprint)
 
 
-def _purge_originals(place: Place, rows: Sequence[SourceRow]) -> None:
-    """Originals of the purged sources, unless another source of this notebook has the same bytes."""
-    staying = {row.digest for row in place.registry.rows(place.states.newest().registry)}
-    for digest in {row.digest for row in rows} | {row.built_digest for row in rows if row.built_digest}:
-        if digest not in staying:
-            with contextlib.suppress(NotFound):
-                place.objects.delete(place.originals.name(digest))
+def _purge_originals(place: Place, rows: Sequence[SourceRow], shared: set[str], forgotten: Collection[int]) -> None:
+    """Originals of the purged sources, unless another source of the workspace has the same bytes."""
+    staying = {digest for left in _registries(place, forgotten) for row in left for digest in _digests(row)}
+    for digest in {digest for row in rows for digest in _digests(row)} - staying - shared:
+        place.objects.delete(place.originals.name(digest))
 
 
 def _purge_set_aside(place: Place) -> None:

@@ -110,7 +110,6 @@ def test_readers_stay_on_their_snapshot_and_see_the_new_one_on_the_next_look(tmp
     for change in (
         lambda: book.add([file("a.txt", text_of(7, 3)), file("c.txt", text_of(5, 4))]),
         lambda: book.remove(["b.txt"]),
-        lambda: book.add([file("b.txt", text_of(6, 5))]),
     ):
         building = threading.Thread(target=change)
         building.start()
@@ -119,7 +118,7 @@ def test_readers_stay_on_their_snapshot_and_see_the_new_one_on_the_next_look(tmp
                 tell(reader, "again")
                 assert hear(reader) == first[0]
         building.join()
-    now = [4, [hits(opened(book).search(query)) for query in ("river stone", "Entry 1-2 tells of", "copper")]]
+    now = [3, [hits(opened(book).search(query)) for query in ("river stone", "Entry 1-2 tells of", "copper")]]
     for reader in readers:
         tell(reader, "again")
         assert hear(reader) == first[0]
