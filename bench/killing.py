@@ -443,8 +443,6 @@ def _judge(
     figures.verdicts[verdict.name] += 1
 
     stage.scenario.action(work_on(home, ledger, stage.scenario.batch))
-    again = contents(home)
-    assert again == stage.new, f"{told}the next time it ended elsewhere: {_brief(again)}"
     assert _names(home) == stage.new_names, f"{told}the wanted sources are not the ones asked for"
     times = paid(ledger)
     assert times.keys() == stage.needed.keys(), f"{told}other texts were paid for"
@@ -459,7 +457,8 @@ def _judge(
     figures.debris = max(figures.debris, more.total())
     assert not more, f"{told}debris is left: {dict(more)}"
     assert figures.debris_in_cache <= IN_CACHE, f"{told}{figures.debris_in_cache} more files in the vector cache"
-    assert contents(home) == stage.new, f"{told}collecting garbage took something along"
+    again = contents(home)
+    assert again == stage.new, f"{told}the next time it ended elsewhere: {_brief(again)}"
 
 
 def _brief(found: dict[str, Any] | None) -> object:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from rag.errors import Damaged
 from rag.lance_files import files_of, sync
 from rag.manifest import PinnedFile, PinnedTable
-from rag.objects import translated
+from rag.objects import fsync, translated
 from rag.place import Place
 from rag.tables import ChunkRow, ChunkTable
 
@@ -49,6 +49,10 @@ def pin(place: Place, path: Path, version: int, rows: int, parent: PinnedTable |
     with translated(relative):
         files = files_of(path, version)
         sync(path, [file for file in files if file.path not in known])
+        for above in path.parents:  # Lance made some of these folders, and their names must be on the disk too
+            fsync(above)
+            if above == place.objects.root:
+                break
         for file in files:
             if file.path in known:
                 pinned.append(known[file.path])

@@ -117,8 +117,11 @@ class VectorCache:
     def _opened(self) -> Any:
         database = lancedb.connect(str(self.folder))
         if latest_version(self._path) is None and not any((self._path / "data").glob("*")):
-            # Also where a kill left a folder that is no table yet.
-            return database.create_table(TABLE, schema=self._schema, exist_ok=True)
+            # Also where a kill left a folder that is no table yet. One process at a time: of two that create, the
+            # second would write over what the first has appended since.
+            with FileLock(self.folder / ".lock", thread_local=False):
+                if latest_version(self._path) is None:
+                    return database.create_table(TABLE, schema=self._schema, exist_ok=True)
         try:
             return database.open_table(TABLE)
         except (RuntimeError, ValueError):
@@ -227,9 +230,8 @@ class VectorCache:
                 flat = rows["vector"].combine_chunks().flatten().to_numpy().tobytes() if rows.num_rows else b""
                 keep = [flat[at : at + width] not in vectors for at in range(0, len(flat), width)]
                 rest = rows.filter(pa.array(keep, pa.bool_()))
-                self._table.delete("true")
-                if rest.num_rows:
-                    self._table.add(rest.cast(self._table.schema))
+                # One commit: a crash leaves the cache as it was or as it shall be, never empty.
+                self._table.add(rest.cast(self._table.schema), mode="overwrite")
             except Exception as error:
                 _raise_if_refused(error)
                 raise Damaged(f"{self._name} cannot be written anew: {error}") from error

@@ -199,7 +199,7 @@ def test_without_a_sync_the_harness_finds_the_loss(tmp_path):
 
 def test_a_power_cut_at_any_moment_leaves_the_old_or_the_new(tmp_path):
     names = ["first build", "update"]
-    cuts, costs = after(tmp_path, names, every=16)
+    cuts, costs = after(tmp_path, names, every=24)
     assert len(cuts) >= 8
     states = [None, *(contents(tmp_path / name / "real" / "home") for name in names)]
     seen = set()
