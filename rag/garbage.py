@@ -167,6 +167,7 @@ def _strays(place: Place, originals: set[str]) -> Iterator[Path]:
             yield path
     yield from root.rglob(f"{TEMPORARY}*")
     yield from place.folder.glob("lease/.build-*.json")
+    yield from place.folder.glob("index/*/.building")
 
 
 def _prune(folder: Path, root: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from rag.checks import PinnedFiles
 from rag.config import Config
 from rag.errors import Damaged, NotFound, StoreError
 from rag.lance_files import files_of, set_aside_torn
 from rag.manifest import Manifest
-from rag.objects import translated
+from rag.objects import make_folder, translated
 from rag.place import Place
 from rag.planner import SourceRow
 from rag.recipe import recipe_fingerprint, wanted_recipe
@@ -18,6 +22,8 @@ from rag.salvage import find_wanted, restore_wanted
 from rag.spaces import Space
 from rag.state import State
 from rag.tables import ChunkTable
+
+BUILDING = ".building"
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,14 @@ class Ground:
     intact: list[Manifest]
     passed_over: list[str]
     unreadable: bool
+    _held: FileLock | None = None
+
+    def leave(self) -> None:
+        """Let go of the folder of a new table: it is pinned now, or left to whoever builds next."""
+        if self._held is not None:
+            with contextlib.suppress(OSError):
+                Path(self._held.lock_file).unlink()
+            self._held.release()
 
     @property
     def head(self) -> Manifest | None:
@@ -87,13 +101,30 @@ class Ground:
         root = self.place.index_folder(recipe_fp)
         for attempt in range(1, 1000):
             name = root if attempt == 1 else f"{root}-{attempt}"
-            if (folder / name).exists():
-                if self.unreadable or f"{name}/chunks.lance" in pinned:
-                    continue
-                with translated(name):
-                    shutil.rmtree(folder / name)
+            if (folder / name).exists() and (self.unreadable or f"{name}/chunks.lance" in pinned):
+                continue
+            held = _claimed(folder / name)
+            if held is None:
+                continue
+            self._held = held
             return ChunkTable.create(folder / name, "chunks", space.dimensions, space.fingerprint)
         raise StoreError(f"{root} has too many damaged copies. Move some of them out of the home.")
+
+
+def _claimed(folder: Path) -> FileLock | None:
+    """A folder of our own, empty, and the lock that says so; None where another process is building in it, which only
+    happens without the lease. The lock dies with its process."""
+    lock = FileLock(folder / BUILDING, thread_local=False)
+    with translated(folder.name):
+        make_folder(folder)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        for path in folder.iterdir():
+            if path.name != BUILDING:
+                shutil.rmtree(path)
+    return lock
 
 
 def find_ground(place: Place) -> Ground:
@@ -104,7 +135,7 @@ def find_ground(place: Place) -> Ground:
         NewerFormat: a newer Ragbook wrote the newest of either.
         Damaged: the list of sources is, and not all of it could be put together again.
     """
-    ground = Ground(place, place.states.newest(), [], [], False)
+    ground = Ground(place, State(), [], [], False)
     pinned = PinnedFiles(place)
     for found in place.snapshots.newest():
         problem = str(found) if isinstance(found, Damaged) else pinned.first(found)
@@ -113,6 +144,8 @@ def find_ground(place: Place) -> Ground:
             ground.intact.append(found)
         elif not ground.intact:
             ground.passed_over.append(problem or "")
+    # After the history: a snapshot comes later than the state it was built from, so this one is no older than the head.
+    ground.state = place.states.newest()
     wanted = find_wanted(place, ground.state, ground.head)
     if wanted is not None and wanted.lost:
         names = ", ".join(row.name for row in wanted.rows[:5]) or "no source"

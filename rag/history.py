@@ -12,10 +12,12 @@ from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, RagbookError
 from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName, dump_checked
 from rag.marks import read_now
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.pinning import pin
 from rag.place import Place
 from rag.planner import SourceRow
 from rag.recipe import recipe_changes
 from rag.snapshots import lease, now, writer_name
+from rag.state import State
 from rag.tables import ChunkTable
 
 
@@ -73,12 +75,23 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
             problem = PinnedFiles(place).first(target)
             if problem:
                 raise Damaged(problem)
+            number_of_next = place.snapshots.next_number()
             head = place.snapshots.head()
             if head is None or head.snapshot == number:
                 raise RagbookError(f"Snapshot {number} is the newest one already.")
+            state = place.states.newest()
+            rows = place.registry.rows(target.tables["sources"].version)
+            # As with every change, what is wanted comes first, in a version of the registry newer than all others: a
+            # crash in between leaves a build to do that costs nothing, and not a snapshot that the next build undoes.
+            base = max(head.tables["sources"].version, state.registry or 0)
+            version = place.registry.write(rows, base)
+            sources = pin(place, place.registry.path, version, len(rows), head.tables["sources"])
+            if (state.registry, state.sources_fp, state.pending) != (version, target.sources_fp, ()):
+                place.states.change(_wish(version, target.sources_fp, len(rows)))
             manifest = replace(
                 target,
-                snapshot=place.snapshots.next_number(),
+                snapshot=number_of_next,
+                tables={**target.tables, "sources": sources},
                 parent=head.snapshot,
                 created=now(),
                 writer=writer_name(),
@@ -90,18 +103,12 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
                 place.snapshots.publish(manifest)
             except Conflict:
                 continue
-            state = place.states.newest()
-            place.states.publish(
-                replace(
-                    state,
-                    registry=target.tables["sources"].version,
-                    sources_fp=target.sources_fp,
-                    sources=target.tables["sources"].rows,
-                    pending=(),
-                )
-            )
             return _rolled_back(manifest, head.snapshot, number)
     raise Conflict("Other processes keep publishing snapshots of this notebook. Try again when they have finished.")
+
+
+def _wish(registry: int, sources_fp: str, sources: int) -> Callable[[State], State]:
+    return lambda state: replace(state, registry=registry, sources_fp=sources_fp, sources=sources, pending=())
 
 
 def keep(place: Place, number: int) -> None:

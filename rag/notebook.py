@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from rag import planner
 from rag.cells import Cell, Cells
 from rag.citations import Answer
 from rag.config import SAVABLE, Config, load_config
-from rag.errors import ConfigError, Damaged, NotFound, ReadError, StoreError
+from rag.errors import ConfigError, Conflict, Damaged, NotFound, ReadError, StoreError
 from rag.manifest import Change, Manifest, Verdict, VerdictName
 from rag.names import safe_name
 from rag.objects import open_home, translated
@@ -161,12 +162,12 @@ class Notebook:
         kept = {name: value for name, value in settings.items() if value.strip()}
         if self._reload is not None:
             self._reload(kept)  # raises for what cannot be
-        self.place.states.publish(replace(self.place.states.newest(), settings=kept))
+        self.place.states.change(lambda state: replace(state, settings=kept))
         self.__dict__.pop("config", None)
 
     def rename(self, title: str) -> None:
         """Give the notebook a title."""
-        self.place.states.publish(replace(self.place.states.newest(), title=" ".join(title.split())[:120]))
+        self.place.states.change(lambda state: replace(state, title=" ".join(title.split())[:120]))
 
     # ------------------------------------------------------------------ cells
 
@@ -218,7 +219,7 @@ class Notebook:
             self.place.states.newest()  # refuse what a newer Ragbook wrote, before anything is kept
             self._head()
             given, unkept = self._keep(incoming, on_event, cancelled)
-            self._register(given)
+            _persistently(lambda: self._register(given))
             outcome = build_held(self.place, self.config, self.make_embedder, on_event=on_event, cancelled=cancelled)
         turned_down = [(safe_name(name), reason) for name, reason in refused]
         return _of_this_call(outcome, given, [*turned_down, *unkept], time.monotonic() - started)
@@ -274,16 +275,7 @@ class Notebook:
         from rag.pipeline import build_held
 
         with lease(self.place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):
-            state, head = self.place.states.newest(), self._head()
-            base = self._newest_registry(state, head)
-            rows = self.place.registry.rows(base)
-            known = {row.name for row in rows}
-            wrong = [name for name in names if name not in known]
-            if wrong:
-                listed = ", ".join(sorted(known)[:5]) or "none"
-                raise NotFound(f"There is no source {wrong[0]!r} in this notebook. It has: {listed}.")
-            rest = [row for row in rows if row.name not in set(names)]
-            self._publish_registry(state, head, rest, base, [Change(name, "source", "removed") for name in names])
+            _persistently(lambda: self._unregister(names))
             return build_held(self.place, self.config, self.make_embedder, on_event=on_event, cancelled=cancelled)
 
     # ------------------------------------------------------------------ registering
@@ -331,6 +323,18 @@ class Notebook:
         changes += [Change("renamed", old, new) for old, new in registration.renamed]
         self._publish_registry(state, head, registration.rows, base, changes)
 
+    def _unregister(self, names: Sequence[str]) -> None:
+        state, head = self.place.states.newest(), self._head()
+        base = self._newest_registry(state, head)
+        rows = self.place.registry.rows(base)
+        known = {row.name for row in rows}
+        wrong = [name for name in names if name not in known]
+        if wrong:
+            listed = ", ".join(sorted(known)[:5]) or "none"
+            raise NotFound(f"There is no source {wrong[0]!r} in this notebook. It has: {listed}.")
+        rest = [row for row in rows if row.name not in set(names)]
+        self._publish_registry(state, head, rest, base, [Change(name, "source", "removed") for name in names])
+
     def _publish_registry(
         self,
         state: State,
@@ -344,15 +348,27 @@ class Notebook:
             return
         version = self.place.registry.write(rows, base)
         pending = () if head is not None and head.sources_fp == state.sources_fp else state.pending
-        self.place.states.publish(
-            replace(
-                state,
+
+        def wish(newest: State) -> State:
+            if newest.registry != state.registry:
+                raise Conflict("Another process changed the sources of this notebook. Try again.")
+            return replace(
+                newest,
                 registry=version,
                 sources_fp=wanted,
                 sources=len(rows),
                 pending=(*pending, *changes)[:_PENDING],
             )
-        )
+
+        self.place.states.change(wish)
+
+
+def _persistently(register: Callable[[], None]) -> None:
+    """Change the wanted sources, again where somebody without the lease changed them at the same moment."""
+    for _ in range(4):
+        with suppress(Conflict):
+            return register()
+    return register()
 
 
 def open_notebook(

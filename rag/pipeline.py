@@ -7,6 +7,7 @@ snapshot, after it the new one is complete. Nothing is removed before its replac
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,11 +20,12 @@ import numpy.typing as npt
 from rag import planner
 from rag.chunking import chunk_rows, grouped, read_all
 from rag.config import Config
-from rag.errors import Cancelled, Conflict, ReadError
+from rag.errors import Cancelled, Conflict, Damaged, ReadError
 from rag.fingerprint import vector_key
 from rag.ground import Base, find_ground
 from rag.history import retire, to_retire
 from rag.journal import Journal
+from rag.lance_files import latest_version
 from rag.manifest import Change, Counts, Failure, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.paying import MakeEmbedder, Payments
@@ -41,6 +43,7 @@ from rag.vectors import VectorCache
 _NO_ORIGINAL = "The original "
 """Begins the one kind of reason for failing that the same bytes can cure."""
 
+_DISTURBED = "Another process wrote into this index at the same moment. Build again."
 _LISTED = 50
 """Most changes and failures a manifest lists; counts tell the rest."""
 
@@ -76,12 +79,13 @@ def build_held(
     cancelled: IsCancelled = never,
 ) -> Outcome:
     """`build`, for a caller that holds the lease."""
-    for _ in range(5):
+    for attempt in range(8):
         try:
             return _Build(place, config, make_embedder, on_event, cancelled).run()
         except Conflict:
-            # Somebody published without our lease. Plan again on the new head: what we paid for is in the cache.
-            continue
+            # Somebody writes or publishes without our lease. Plan again on the new head: what we paid for is in the
+            # cache. Not at once, or two who do the same would meet again and again.
+            time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - no secret
     raise Conflict("Other processes keep publishing snapshots of this notebook. Try again when they have finished.")
 
 
@@ -100,8 +104,15 @@ class _Build:
         self.stages: dict[str, float] = {}
         self.journal = Journal(self.place.folder)
         self.resumed = self.journal.read() is not None
-        self.ground = find_ground(self.place)
+        # The number first: whoever publishes after this look takes it, and we lose the race instead of skipping theirs.
         self.snapshot = self.place.snapshots.next_number()
+        self.ground = find_ground(self.place)
+        try:
+            return self._bring_up()
+        finally:
+            self.ground.leave()
+
+    def _bring_up(self) -> Outcome:
         self.payments = Payments(self.place, self.config, self.make_embedder, self.snapshot)
         space = self.place.spaces.wanted(self.config)
         base = self.ground.base(self.config, space)
@@ -180,12 +191,16 @@ class _Build:
             vectors = self._vectors(group, cache, seen)
             started = time.monotonic()
             rows = [row for read in group for row in chunk_rows(read, vectors, recipe_fp)]
-            table.replace([read.row.source_id for read in group], rows)
+            before = table.version
+            if table.replace([read.row.source_id for read in group], rows) > before + 1:
+                raise Conflict(_DISTURBED)
             self.sample += rows[:1]
             self.stages["write"] = self.stages.get("write", 0.0) + time.monotonic() - started
         self.stages["embed"] = time.monotonic() - self.embed_started - self.stages.get("write", 0.0)
         if todo.drop:
-            table.delete_sources([row.source_id for row in todo.drop])
+            before = table.version
+            if table.delete_sources([row.source_id for row in todo.drop]) > before + 1:
+                raise Conflict(_DISTURBED)
         self._tell(Stage.WRITE, 0, 1)
         started = time.monotonic()
         table.tidy()
@@ -239,7 +254,12 @@ class _Build:
         snapshot, head, recipe_fp = self.snapshot, self.ground.head, recipe_fingerprint(recipe)
         rows = results(wanted, todo, reads, snapshot)
         chunks = sum(row.chunks for row in rows)
-        verify(table, chunks, self.sample)
+        try:
+            verify(table, chunks, self.sample)
+        except Damaged as error:
+            if latest_version(table.path) == table.version:
+                raise
+            raise Conflict(_DISTURBED) from error
         registry = self.place.registry
         version = registry.write(rows, self.ground.registry_version)
         pinned = base.manifest.tables["chunks"] if base else None
@@ -271,6 +291,8 @@ class _Build:
             failures=tuple(Failure(row.name, row.reason, bool(row.built_digest)) for row in failed[:_LISTED]),
         )
         self._stop_if_cancelled()
+        if self.place.states.newest().registry != self.ground.state.registry:
+            raise Conflict(_DISTURBED)  # sources were added or removed without our lease: theirs belong in it too
         self._tell(Stage.PUBLISH, 0, 1)
         self.place.snapshots.publish(manifest)
         self.journal.clear()
@@ -331,7 +353,7 @@ class _Build:
         """None of the sources can be read, and no model was ever asked: the reasons are noted, and nothing is built."""
         rows = results(wanted, todo, reads, 0)
         version = self.place.registry.write(rows, self.ground.registry_version)
-        self.place.states.publish(replace(self.ground.state, registry=version))
+        self.place.states.change(lambda state: replace(state, registry=version))
         outcome = self._nothing("None of the sources can be read, so nothing was built.")
         failed = [row for row in rows if row.state == "failed"]
         return replace(

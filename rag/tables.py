@@ -9,6 +9,7 @@ Rows are numbered 0 … n-1 in the order of the version's scan. Row numbers belo
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,7 +41,7 @@ from rag.errors import (
     VectorInvalid,
 )
 from rag.exact import ExactIndex
-from rag.lance_files import files_of, latest_version, shape_of
+from rag.lance_files import files_of, latest_version, set_aside_torn, shape_of
 
 FORMAT = 1
 _MARK = b"ragbook"
@@ -535,6 +536,7 @@ class ChunkTable:
             return int(table.version)
 
         def optimize(table: Any) -> int:
+            set_aside_torn(self.path, 0)  # Lance reads every version, and a power cut tears those nobody pinned
             table.optimize(cleanup_older_than=_KEEP_ALL_VERSIONS)
             return int(table.version)
 
@@ -720,11 +722,11 @@ def _failure(
 ) -> StoreError:
     text = str(error)
     lowered = text.lower()
-    if "no space left" in lowered or "quota exceeded" in lowered:
+    if any(sign in lowered for sign in ("no space left", "quota exceeded", "file too large")):
         return DiskFull(f"The disk is full: {path} could not be written. Free some space and try again.")
     if any(sign in lowered for sign in ("permission denied", "read-only file system", "operation not permitted")):
         return NotWritable(f"No permission for {path}. Check who owns the folder and whether it is read-only.")
-    if "commit conflict" in lowered or "too many concurrent writers" in lowered:
+    if any(sign in lowered for sign in ("commit conflict", "too many concurrent writers", "incompatible transaction")):
         return Conflict(f"Another writer kept changing {path.name}. Try again.")
     try:
         newest = latest_version(path)
@@ -733,5 +735,6 @@ def _failure(
                 files_of(path, one)
     except StoreError as found:
         return found
-    first = text.splitlines()[0] if text else type(error).__name__
+    # Without the place in Lance's own source where it failed.
+    first = re.sub(r", /\S+\.rs:\d+.*", "", text.splitlines()[0] if text else type(error).__name__).rstrip(".")
     return otherwise(f"{path.name} {failed}: {first[:300]}.")

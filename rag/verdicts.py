@@ -60,11 +60,12 @@ def look(place: Place, config: Config) -> Status:
 
 
 def _look(place: Place, config: Config, started: float) -> Status:
-    state = place.states.newest()
     space = place.spaces.wanted(config)
     recipe = wanted_recipe(config, space)
     recipe_fp = recipe_fingerprint(recipe) if space else None
     head, problems, recipes = _history(place)
+    # After the history: a snapshot comes later than the state it was built from, so this one is no older than the head.
+    state = place.states.newest()
     unsure = _space_problem(place, head) if head else []
     wishes = list(place.states.damaged)
     if not wishes and behind(state, head):
