@@ -75,9 +75,10 @@ def _wait_until_healthy(address: str, server: subprocess.Popen[bytes], log: Path
     raise AssertionError(f"the server did not come up: {log.read_text(errors='replace')}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, headless."""
+    """The system's Chromium, headless. Closed with its module: while Playwright runs, so does an event loop in this
+    thread, and tests of other rooms that start one of their own would fail."""
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next((found for name in names if (found := shutil.which(name))), None)
     assert path, "Chromium is not installed: see scripts/need-chromium"
