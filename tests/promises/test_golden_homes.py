@@ -80,9 +80,10 @@ def _same(found: list[dict[str, Any]], expected: list[dict[str, Any]], *, exact:
     if exact:
         assert found == expected
         return
-    # The embedded model rounds differently on other processors; everything else is equal.
+    # The embedded model rounds differently on other processors, and questions do so since it multiplies in 8 bits (the
+    # home was made in float32, at a cosine of 0.998 for a short text); everything else is equal.
     for one, other in zip(found, expected, strict=True):
         assert one["question"] == other["question"]
         for hit, wanted in zip(one["hits"], other["hits"], strict=True):
             assert hit[:4] + hit[5:] == wanted[:4] + wanted[5:]
-            assert hit[4] == pytest.approx(wanted[4], abs=1e-3)
+            assert hit[4] == pytest.approx(wanted[4], abs=0.01)
