@@ -162,6 +162,11 @@ def test_remove_asks_first(open_page: Open, built: rag.Notebook) -> None:
     at.button(key="remove_confirm").click().run()
     finish_job(at, built)
     assert [row.name for row in built.sources()] == ["handbook.md"]
+    at.button(key="put_back").click().run()
+    finish_job(at, built)
+    assert {row.name for row in built.sources()} == {"handbook.md", "outage.txt"}
+    assert built.history()[0].receipt.texts == 0
+    assert "put_back" not in {button.key for button in at.button}
 
 
 def test_versions_shows_the_recipe_and_the_timeline(open_page: Open, built: rag.Notebook) -> None:
