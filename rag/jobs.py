@@ -116,13 +116,5 @@ def current(notebook: Notebook) -> Job | None:
     return _JOBS.get(_key(notebook))
 
 
-def forget(notebook: Notebook) -> None:
-    """Drop a job that has ended, so that it is not shown any more."""
-    with _LOCK:
-        job = _JOBS.get(_key(notebook))
-        if job is not None and not job.running:
-            del _JOBS[_key(notebook)]
-
-
 def _key(notebook: Notebook) -> tuple[str, str]:
     return str(notebook.place.objects.root), notebook.slug

@@ -109,14 +109,10 @@ def _new_notebook() -> None:
         title = st.text_input("Title", placeholder="Contracts 2026", key="new_notebook_title", max_chars=80)
         if not st.form_submit_button("Create", type="primary", key="new_notebook_create"):
             return
-        slug = session.slug_of(title)
-        if not slug:
-            st.html('<p class="small bad">Give it a title with at least one letter a to z or digit.</p>')
+        if not title.strip():
+            st.html('<p class="small bad">Give it a title.</p>')
             return
-        session.choose(slug)
-        created = session.notebook()
-        if created.slug not in rag.list_notebooks(created.config):
-            created.rename(title)
+        session.create(title.strip())
         st.rerun()
 
 

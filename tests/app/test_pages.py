@@ -248,6 +248,17 @@ def test_another_notebook(open_page: Open, built: rag.Notebook) -> None:
     assert "HIT" in words(open_page(notebook="main"))
 
 
+@pytest.mark.usefixtures("built")
+def test_a_notebook_with_a_title_in_any_script(open_page: Open) -> None:
+    for title, slug in (("契約書", "notebook"), ("Договоры", "notebook-2"), ("契約書", "notebook")):
+        at = open_page()
+        at.text_input(key="new_notebook_title").set_value(title)
+        at.button(key="new_notebook_create").click().run()
+        assert at.query_params["notebook"] == slug
+        assert title in words(at)
+    assert rag.list_notebooks(rag.load_config()) == ["main", "notebook", "notebook-2"]
+
+
 def test_a_name_in_the_address_that_cannot_be_is_a_sentence(open_page: Open) -> None:
     at = open_page(notebook="../../etc")
     assert not at.exception
