@@ -134,6 +134,7 @@ class _Build:
             read.keys = [vector_key(space.fingerprint, "text", piece.embed_text) for piece in read.pieces]
         recipe = wanted_recipe(self.config, space)
         recipe_fp = recipe_fingerprint(recipe)
+        self.place.spaces.note_recipe(space, recipe)  # before a text is paid for: a purge must find it
         table = base.at_rest() if base else self.ground.new_table(recipe_fp, space)
         self._write_chunks(table, reads, todo, space, recipe_fp)
         return self._publish(base, table, todo, reads, wanted, space, recipe)

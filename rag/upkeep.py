@@ -114,9 +114,9 @@ def _purge(notebook: Notebook, options: argparse.Namespace) -> Report:
     from rag.purging import plan_purge, purge
 
     if not options.yes:
-        planned = plan_purge(notebook.place, options.names)
+        planned = plan_purge(notebook.place, options.names, notebook.config)
         return _said(notebook, f"{planned.sentence} Say --yes to do it.") | {"plan": asdict(planned), "purged": False}
-    planned, outcome = purge(notebook.place, options.names)
+    planned, outcome = purge(notebook.place, options.names, notebook.config)
     return outcome_report(outcome) | {"plan": asdict(planned), "purged": True}
 
 
