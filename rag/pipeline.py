@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -229,13 +230,14 @@ class _Build:
             )
         seen.update(missing)
         if missing:
-            for indexes, matrix in self.payments.embed([texts[key] for key in missing], self.cancelled):
-                keys = [missing[index] for index in indexes]
-                cache.add(keys, matrix)  # before anything else: this is paid for
-                vectors |= zip(keys, matrix, strict=True)
-                self.paid += len(keys)
-                self.journal.write(self.had + self.paid, self.total)
-                self._tell(Stage.EMBED, self.paid, self.total - self.had)
+            with closing(self.payments.embed([texts[key] for key in missing], self.cancelled)) as batches:
+                for indexes, matrix in batches:
+                    keys = [missing[index] for index in indexes]
+                    cache.add(keys, matrix)  # before anything else: this is paid for
+                    vectors |= zip(keys, matrix, strict=True)
+                    self.paid += len(keys)
+                    self.journal.write(self.had + self.paid, self.total)
+                    self._tell(Stage.EMBED, self.paid, self.total - self.had)
         return vectors
 
     # ------------------------------------------------------------------ verify and publish

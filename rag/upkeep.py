@@ -121,19 +121,21 @@ def _purge(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _spend(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.ledger import Ledger
+    from rag.ledger import Ledger, summed
 
-    spent = Ledger(notebook.place.objects).spent(options.by)
+    ledger = Ledger(notebook.place.objects)
+    spent = ledger.spent(options.by)
+    total = summed("In all", list(ledger.entries()))
     lines = [
-        f"{one.group}: {count(one.calls, 'call')}, {count(one.texts, 'text')}, {one.tokens:,} tokens, "
-        f"${one.cost_usd:,.6f}" + (f", and {count(one.unpriced, 'call')} at an unknown price" if one.unpriced else "")
-        for one in spent
+        f"{one.group}: {count(one.calls, 'call')}, {count(one.texts, 'text')}, {one.tokens:,} tokens, {one.cost}"
+        for one in [*spent, total]
     ]
     return {
         "verdict": notebook.status().verdict.name,
         "by": options.by,
         "spent": [asdict(one) for one in spent],
-        "_lines": lines or ["Nothing was paid for."],
+        "total": {key: value for key, value in asdict(total).items() if key != "group"},
+        "_lines": lines if spent else ["Nothing was paid for."],
     }
 
 
