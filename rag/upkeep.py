@@ -126,6 +126,8 @@ def _spend(notebook: Notebook, options: argparse.Namespace) -> Report:
     ledger = Ledger(notebook.place.objects)
     spent = ledger.spent(options.by)
     total = summed("In all", list(ledger.entries()))
+    prices = notebook.config.prices
+    table = f"{prices.file or 'the list that comes along'}, read on {prices.read_on}"
     lines = [
         f"{one.group}: {count(one.calls, 'call')}, {count(one.texts, 'text')}, {one.tokens:,} tokens, {one.cost}"
         for one in [*spent, total]
@@ -135,7 +137,10 @@ def _spend(notebook: Notebook, options: argparse.Namespace) -> Report:
         "by": options.by,
         "spent": [asdict(one) for one in spent],
         "total": {key: value for key, value in asdict(total).items() if key != "group"},
-        "_lines": lines if spent else ["Nothing was paid for."],
+        "prices": {"read_on": prices.read_on, "file": prices.file or None},
+        "_lines": [*lines, f"Each call at the price of its day; prices in use now: {table}."]
+        if spent
+        else ["Nothing was paid for."],
     }
 
 
