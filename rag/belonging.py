@@ -158,10 +158,14 @@ def _saved_cuts(notebooks: Sequence[Place], config: Config) -> set[tuple[int, in
     found = {(config.chunk_size, config.chunk_overlap), (Config.chunk_size, Config.chunk_overlap)}
     for one in notebooks:
         saved = one.states.newest().settings
-        size = int(saved.get("RAGBOOK_CHUNK_SIZE", config.chunk_size))
-        overlap = int(saved.get("RAGBOOK_CHUNK_OVERLAP", min(config.chunk_overlap, size // 4)))
-        found.add((size, overlap))
+        size = _whole(saved.get("RAGBOOK_CHUNK_SIZE"), config.chunk_size)
+        found.add((size, _whole(saved.get("RAGBOOK_CHUNK_OVERLAP"), min(config.chunk_overlap, size // 4))))
     return found
+
+
+def _whole(text: str | None, otherwise: int) -> int:
+    """A number as it was saved; a build would refuse anything else."""
+    return int(text) if text is not None and text.isdecimal() and len(text) < 10 else otherwise
 
 
 def _sizes(recipes: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, int]]:

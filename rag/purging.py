@@ -60,7 +60,7 @@ class PurgePlan:
         if self.forgotten:
             sentence += f" {count(len(self.forgotten), 'older snapshot')} held or named them and will be forgotten."
         if self.cells:
-            sentence += f" {count(len(self.cells), 'answer')} that quote them will be deleted."
+            sentence += f" {count(len(self.cells), 'answer')} that quote or name them will be deleted."
         if self.shared:
             sentence += f" The same files are also in {', '.join(self.shared)}: there they stay."
         if self.same_text:
