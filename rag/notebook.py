@@ -219,7 +219,7 @@ class Notebook:
             self.place.states.newest()  # refuse what a newer Ragbook wrote, before anything is kept
             self._head()
             given, unkept = self._keep(incoming, on_event, cancelled)
-            _persistently(lambda: self._register(given))
+            _persistently(lambda: self.register(given))
             outcome = build_held(self.place, self.config, self.make_embedder, on_event=on_event, cancelled=cancelled)
         turned_down = [(safe_name(name), reason) for name, reason in refused]
         return _of_this_call(outcome, given, [*turned_down, *unkept], time.monotonic() - started)
@@ -305,16 +305,14 @@ class Notebook:
             except OSError as error:
                 refused.append((name, f"It cannot be opened: {error.strerror or error}. Check that it is still there."))
             else:
-                origin = _origin(one)
-                clash = given.get(name)
-                if clash is not None and clash.digest != digest:
-                    # Two files of one batch that would get one name: the second must not replace the first unseen.
-                    name = _apart(name, origin, given)
+                origin = origin_of(one)
+                name = name_in_batch(name, digest, origin, given)
                 given[name] = planner.Given(name, digest, size, origin)
             on_event(Event(Stage.STORE, done + 1, len(incoming), name))
         return list(given.values()), refused
 
-    def _register(self, given: Sequence[planner.Given]) -> None:
+    def register(self, given: Sequence[planner.Given]) -> None:
+        """Put files whose originals are kept into the list of sources that is wanted. Builds nothing."""
         state, head = self.place.states.newest(), self._head()
         base = self._newest_registry(state, head)
         registration = planner.register(self.place.registry.rows(base), given, when=now())
@@ -389,7 +387,7 @@ def list_notebooks(config: Config) -> list[str]:
         return open_home(config.home, config.workspace).folders("notebooks")
 
 
-def _origin(one: Incoming) -> str:
+def origin_of(one: Incoming) -> str:
     """Where a file lies, for telling a rename from a copy; empty for an upload, and for a path that is no text."""
     if one.path is None or one.uploaded:
         return ""
@@ -399,6 +397,13 @@ def _origin(one: Incoming) -> str:
     except UnicodeEncodeError:
         return ""
     return origin
+
+
+def name_in_batch(name: str, digest: str, origin: str, given: Mapping[str, planner.Given]) -> str:
+    """The name a file gets beside those of its batch: where two would get one name, the second must not replace the
+    first unseen."""
+    clash = given.get(name)
+    return name if clash is None or clash.digest == digest else _apart(name, origin, given)
 
 
 def _apart(name: str, origin: str, taken: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@ call written into the ledger before its result is used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,8 +52,13 @@ class Payments:
 
     def embed(
         self, texts: Sequence[str], cancelled: IsCancelled
-    ) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
-        """As `Embedder.embed` for texts, after the model was admitted."""
+    ) -> Generator[tuple[list[int], npt.NDArray[np.float32]], None, None]:
+        """As `Embedder.embed` for texts, after the model was admitted. Keep each batch before asking for the next, and
+        close the iterator when you stop early.
+
+        Raises:
+            StoreError: the ledger has no line of the batch before.
+        """
         space = self.admit()
         embedder = self._ready()
         with recorded(
@@ -63,8 +68,10 @@ class Payments:
             "build",
             snapshot=self._snapshot,
             space=space.fingerprint,
-        ):
-            yield from embedder.embed(texts, "text", cancelled=cancelled)
+        ) as recording:
+            for batch in embedder.embed(texts, "text", cancelled=cancelled):
+                yield batch
+                recording.settle()  # only now: the caller has kept what was paid for
 
     def used(self) -> tuple[int, float | None]:
         """Tokens and US dollars (None: unknown) so far."""

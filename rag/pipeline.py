@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,24 @@ def build_held(
     raise Conflict("Other processes keep publishing snapshots of this notebook. Try again when they have finished.")
 
 
+def came_back(place: Place, row: SourceRow) -> bool:
+    """Whether a source failed for want of its original, which is there now."""
+    return row.reason.startswith(_NO_ORIGINAL) and place.originals.intact(row.digest, row.size)
+
+
+def original_of(place: Place, row: SourceRow) -> Path:
+    """Where the original of a source lies, intact.
+
+    Raises:
+        ReadError: it is missing or damaged.
+    """
+    if not place.originals.has(row.digest):
+        raise ReadError(f"{_NO_ORIGINAL}is missing from the home. Add the file again.")
+    if not place.originals.intact(row.digest, row.size):
+        raise ReadError(f"{_NO_ORIGINAL}in the home is damaged: it is not what was added. Add the file again.")
+    return place.originals.path(row.digest)
+
+
 @dataclass
 class _Build:
     """One attempt at one build."""
@@ -118,7 +137,7 @@ class _Build:
         base = self.ground.base(self.config, space)
         built = base.rows if base else []
         wanted = standing(self.place.registry.rows(self.ground.state.registry), built)
-        todo = planner.plan(wanted, built, again=self._came_back)
+        todo = planner.plan(wanted, built, again=lambda row: came_back(self.place, row))
         head, passed_over = self.ground.head, self.ground.passed_over
         if not (wanted or head or passed_over):
             return self._nothing("This notebook has no sources yet, so nothing was built.")
@@ -134,6 +153,7 @@ class _Build:
             read.keys = [vector_key(space.fingerprint, "text", piece.embed_text) for piece in read.pieces]
         recipe = wanted_recipe(self.config, space)
         recipe_fp = recipe_fingerprint(recipe)
+        self.place.spaces.note_recipe(space, recipe)  # before a text is paid for: a purge must find it
         table = base.at_rest() if base else self.ground.new_table(recipe_fp, space)
         self._write_chunks(table, reads, todo, space, recipe_fp)
         return self._publish(base, table, todo, reads, wanted, space, recipe)
@@ -146,7 +166,7 @@ class _Build:
         total = len(todo.read)
         if total:
             self._tell(Stage.READ, 0, total, todo.read[0].name)
-        for read in read_all(todo.read, self._original, self.config):
+        for read in read_all(todo.read, lambda row: original_of(self.place, row), self.config):
             reads.append(read)
             outcome = read.failure or f"{count(len(read.pieces), 'chunk')} read"
             self._tell(Stage.READ, len(reads), total, read.row.name, outcome, failed=bool(read.failure))
@@ -155,16 +175,6 @@ class _Build:
                 self._tell(Stage.READ, len(reads), total, todo.read[len(reads)].name)
         self.stages["read"] = time.monotonic() - started
         return reads
-
-    def _came_back(self, row: SourceRow) -> bool:
-        return row.reason.startswith(_NO_ORIGINAL) and self.place.originals.intact(row.digest, row.size)
-
-    def _original(self, row: SourceRow) -> Path:
-        if not self.place.originals.has(row.digest):
-            raise ReadError(f"{_NO_ORIGINAL}is missing from the home. Add the file again.")
-        if not self.place.originals.intact(row.digest, row.size):
-            raise ReadError(f"{_NO_ORIGINAL}in the home is damaged: it is not what was added. Add the file again.")
-        return self.place.originals.path(row.digest)
 
     def _missing(self, space: Space, reads: Sequence[Read]) -> bool:
         """Whether anything must be paid for: only then a model is called."""
@@ -228,13 +238,14 @@ class _Build:
             )
         seen.update(missing)
         if missing:
-            for indexes, matrix in self.payments.embed([texts[key] for key in missing], self.cancelled):
-                keys = [missing[index] for index in indexes]
-                cache.add(keys, matrix)  # before anything else: this is paid for
-                vectors |= zip(keys, matrix, strict=True)
-                self.paid += len(keys)
-                self.journal.write(self.had + self.paid, self.total)
-                self._tell(Stage.EMBED, self.paid, self.total - self.had)
+            with closing(self.payments.embed([texts[key] for key in missing], self.cancelled)) as batches:
+                for indexes, matrix in batches:
+                    keys = [missing[index] for index in indexes]
+                    cache.add(keys, matrix)  # before anything else: this is paid for
+                    vectors |= zip(keys, matrix, strict=True)
+                    self.paid += len(keys)
+                    self.journal.write(self.had + self.paid, self.total)
+                    self._tell(Stage.EMBED, self.paid, self.total - self.had)
         return vectors
 
     # ------------------------------------------------------------------ verify and publish

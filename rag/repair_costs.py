@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from rag.checks import PinnedFiles
 from rag.config import Config
 from rag.embedding.endpoint import embedding_endpoint
-from rag.embedding.prices import embedding_price
 from rag.errors import NotFound, StoreError
 from rag.findings import Examination
 from rag.fingerprint import vector_key
@@ -129,6 +128,5 @@ def _price(config: Config, texts: Sequence[str]) -> tuple[int, float | None]:
     if config.embedder == "local":
         return sum(count_minilm(texts)), 0.0
     tokens = sum(count_openai(texts))
-    endpoint = embedding_endpoint(config)
-    price = embedding_price(endpoint.model) if endpoint.billed_by_openai else None
+    price = embedding_endpoint(config).embedding_price
     return tokens, None if price is None else tokens * price / 1e6

@@ -28,7 +28,7 @@ from rag.repair_costs import REBUILT, SAMPLE, intact_snapshots, needs, vectors_i
 from rag.salvage import find_wanted, read_again, refill, restore_wanted
 from rag.snapshots import lease
 from rag.spaces import CANARY_COSINE, Space, draft
-from rag.spending import recorded
+from rag.spending import Recording, recorded
 from rag.splitting import Piece
 from rag.vectors import VectorCache
 
@@ -182,7 +182,7 @@ class _Repair:
                     "new one. Nothing was mixed."
                 )
 
-    def _recorded(self, embedder: Embedder, space: Space) -> AbstractContextManager[None]:
+    def _recorded(self, embedder: Embedder, space: Space) -> AbstractContextManager[Recording]:
         number = self.head.snapshot if self.head else None
         model = self.config.embed_model
         return recorded(self.place, embedder, model, "canary", snapshot=number, space=space.fingerprint)

@@ -112,6 +112,22 @@ class Spaces:
             found.append((str(body["created"]), Space(**body["space"])))
         return [space for _, space in sorted(found, key=lambda pair: pair[0])]
 
+    def note_recipe(self, space: Space, recipe: Mapping[str, Any]) -> None:
+        """Note that texts are about to be embedded in a space as this recipe splits them. Without the note nobody could
+        tell, once its snapshots are forgotten, which texts the vectors are of: purging needs it."""
+        name = f"{self.folder(space.fingerprint)}/recipes/{fingerprint(recipe)[:16]}.json"
+        if not self._objects.exists(name):
+            with contextlib.suppress(AlreadyExists):
+                self._objects.create(name, dump_checked({"format": FORMAT, "recipe": recipe}))
+
+    def recipes(self, fp: str) -> list[dict[str, Any]]:
+        """The recipes noted for a space. A note that fails its check is passed over."""
+        found = []
+        for name in self._objects.names(f"{self.folder(fp)}/recipes"):
+            with contextlib.suppress(NotFound, Damaged):
+                found.append(dict(self._body(name)["recipe"]))
+        return found
+
     def wanted(self, config: Config) -> Space | None:
         """The saved space that the settings describe, of several variants the newest; None when nothing was ever
         embedded with them.

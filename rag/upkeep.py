@@ -114,26 +114,33 @@ def _purge(notebook: Notebook, options: argparse.Namespace) -> Report:
     from rag.purging import plan_purge, purge
 
     if not options.yes:
-        planned = plan_purge(notebook.place, options.names)
+        planned = plan_purge(notebook.place, options.names, notebook.config)
         return _said(notebook, f"{planned.sentence} Say --yes to do it.") | {"plan": asdict(planned), "purged": False}
-    planned, outcome = purge(notebook.place, options.names)
+    planned, outcome = purge(notebook.place, options.names, notebook.config)
     return outcome_report(outcome) | {"plan": asdict(planned), "purged": True}
 
 
 def _spend(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.ledger import Ledger
+    from rag.ledger import Ledger, summed
 
-    spent = Ledger(notebook.place.objects).spent(options.by)
+    ledger = Ledger(notebook.place.objects)
+    spent = ledger.spent(options.by)
+    total = summed("In all", list(ledger.entries()))
+    prices = notebook.config.prices
+    table = f"{prices.file or 'the list that comes along'}, read on {prices.read_on}"
     lines = [
-        f"{one.group}: {count(one.calls, 'call')}, {count(one.texts, 'text')}, {one.tokens:,} tokens, "
-        f"${one.cost_usd:,.6f}" + (f", and {count(one.unpriced, 'call')} at an unknown price" if one.unpriced else "")
-        for one in spent
+        f"{one.group}: {count(one.calls, 'call')}, {count(one.texts, 'text')}, {one.tokens:,} tokens, {one.cost}"
+        for one in [*spent, total]
     ]
     return {
         "verdict": notebook.status().verdict.name,
         "by": options.by,
         "spent": [asdict(one) for one in spent],
-        "_lines": lines or ["Nothing was paid for."],
+        "total": {key: value for key, value in asdict(total).items() if key != "group"},
+        "prices": {"read_on": prices.read_on, "file": prices.file or None},
+        "_lines": [*lines, f"Each call at the price of its day; prices in use now: {table}."]
+        if spent
+        else ["Nothing was paid for."],
     }
 
 

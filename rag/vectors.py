@@ -11,7 +11,7 @@ import errno
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -218,20 +218,29 @@ class VectorCache:
                 raise Damaged(f"{self._name} cannot be written: {error}") from error
             sync(self._path, [file for file in self._files() if file.path not in before])
 
-    def rewrite_without(self, vectors: set[bytes]) -> None:
-        """Write the cache anew without rows whose vector has these bytes, and drop every older version and file.
+    def addresses(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every row as its key and its vector's bytes, unchecked: also those that count as absent."""
+        with translated(self._name):
+            self._table.checkout_latest()
+            for batch in self._table.search().select(["key", "vector"]).to_batches(batch_size=4096):
+                matrix = batch.column("vector").flatten().to_numpy().reshape(-1, self.dimensions)
+                for key, vector in zip(batch.column("key").to_pylist(), matrix, strict=True):
+                    yield key, vector.tobytes()
+
+    def rewrite_without(self, keys: Collection[bytes]) -> None:
+        """Write the cache anew without the rows of these keys, and drop every older version and file, also what an
+        append that was killed left behind.
 
         For purging: deleting alone only marks rows. Other processes that read the cache meanwhile may fail once.
         """
-        width = 4 * self.dimensions
         with translated(self._name):
             try:
-                rows = self._table.search().to_arrow().combine_chunks()
-                flat = rows["vector"].combine_chunks().flatten().to_numpy().tobytes() if rows.num_rows else b""
-                keep = [flat[at : at + width] not in vectors for at in range(0, len(flat), width)]
-                rest = rows.filter(pa.array(keep, pa.bool_()))
-                # One commit: a crash leaves the cache as it was or as it shall be, never empty.
-                self._table.add(rest.cast(self._table.schema), mode="overwrite")
+                self._table.checkout_latest()
+                if keys:
+                    rows = self._table.search().to_arrow().combine_chunks()
+                    gone = pc.is_in(rows["key"], value_set=pa.array(list(keys), pa.binary(32)))
+                    # One commit: a crash leaves the cache as it was or as it shall be, never empty.
+                    self._table.add(rows.filter(pc.invert(gone)).cast(self._table.schema), mode="overwrite")
             except Exception as error:
                 _raise_if_refused(error)
                 raise Damaged(f"{self._name} cannot be written anew: {error}") from error

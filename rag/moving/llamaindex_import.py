@@ -12,6 +12,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ from rag.planner import SourceRow
 from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
+from rag.spending import Purpose, Recording, recorded
 from rag.tables import ChunkRow, ChunkTable
 
 if TYPE_CHECKING:
@@ -113,8 +115,10 @@ class _Adoption:
             )
         self.embedder: Embedder = self.notebook.make_embedder(self.notebook.config)
         before = self.embedder.usage
-        reason, agreement = compared(self.embedder, self.notebook.config, self.stored)
-        space = None if reason else place.spaces.admit(self.embedder, self.notebook.config)
+        with self._recorded("adopt"):
+            reason, agreement = compared(self.embedder, self.notebook.config, self.stored)
+        with self._recorded("canary"):
+            space = None if reason else place.spaces.admit(self.embedder, self.notebook.config)
         used = self.embedder.usage - before
         sampled = 0 if agreement is None else min(SAMPLES, len(self.stored.nodes))
         rows = self._rows()
@@ -146,6 +150,10 @@ class _Adoption:
         )
 
     # ------------------------------------------------------------------ keep and publish
+
+    def _recorded(self, purpose: Purpose) -> AbstractContextManager[Recording]:
+        model = self.notebook.config.embed_model
+        return recorded(self.notebook.place, self.embedder, model, purpose, snapshot=1)
 
     def _rows(self) -> list[SourceRow]:
         given = []

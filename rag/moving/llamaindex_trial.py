@@ -85,9 +85,9 @@ def unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def _cost(config: Config, tokens: int) -> float | None:
-    from rag.embedding.prices import embedding_price
+    from rag.embedding.endpoint import embedding_endpoint
 
     if config.embedder == "local":
         return 0.0
-    price = embedding_price(config.embed_model) if config.embedder == "openai" else None
+    price = embedding_endpoint(config).embedding_price
     return None if price is None else round(tokens * price / 1e6, 6)

@@ -78,6 +78,34 @@ def test_every_command_on_one_notebook(run, files):
     assert run("spaces", "--delete", "abc", code=1)["error"]
 
 
+def test_what_was_paid_is_told_by_day_notebook_and_model(run, files, capsys):
+    assert run("spend")["total"] == {"calls": 0, "texts": 0, "tokens": 0, "cost_usd": 0.0, "unpriced": 0}
+    folder = files / "home" / "default" / "ledger" / "2026-03-01"
+    folder.mkdir(parents=True)
+    line = {"time": "2026-03-01T10:00:00.000Z", "model": "big", "purpose": "build", "texts": 2, "tokens": 1000}
+    line |= {"cost_usd": 0.25, "notebook": "main", "snapshot": 1, "space": "ff"}
+    answer = line | {"model": "chat", "purpose": "answer", "texts": 0, "cost_usd": None, "space": ""}
+    one, two = (json.dumps(entry) + "\n" for entry in (line, answer | {"notebook": "two"}))
+    (folder / "one.jsonl").write_text(one + one + one[:50])  # the third was cut short
+    (folder / "two.jsonl").write_text(two + one[:70] + "\n" + one)
+    for by, groups in (
+        ("day", [("2026-03-01", 4, 0.75, 1)]),
+        ("notebook", [("main", 3, 0.75, 0), ("two", 1, None, 1)]),
+        ("model", [("big", 3, 0.75, 0), ("chat", 1, None, 1)]),
+    ):
+        report = run("spend", "--by", by)
+        found = [(each["group"], each["calls"], each["cost_usd"], each["unpriced"]) for each in report["spent"]]
+        assert found == groups
+        assert report["total"] == {"calls": 4, "texts": 6, "tokens": 4000, "cost_usd": 0.75, "unpriced": 1}
+    assert len(report["prices"]["read_on"]) == 10
+    assert main(["spend", "--by", "model"]) == 0
+    big, chat, total, prices = capsys.readouterr().out.splitlines()
+    assert big == "big: 3 calls, 6 texts, 3,000 tokens, $0.750000"
+    assert chat == "chat: 1 call, 0 texts, 1,000 tokens, cost unknown"
+    assert total == "In all: 4 calls, 6 texts, 4,000 tokens, $0.750000, and 1 call at an unknown price"
+    assert "read on" in prices
+
+
 def test_damage_is_a_failure_of_the_doctor_until_it_is_repaired(run, files):
     run("add", files / "bread.txt")
     (manifest,) = (files / "home").rglob("manifests/*.json")
