@@ -62,7 +62,7 @@ _TOKENS: dict[str, Any] = {"base_tokenizer": "icu/split", "custom_stop_words": _
 # `optimize()` copies all data and the whole text index, rebuilding the index copies the index, and a query pays for
 # each row not yet in it (about 15 µs) and each fragment. Hence rarely, and each for its own reason.
 _FRAGMENTS_AT_MOST = 32
-_WAITING_AT_LEAST, _WAITING_AT_MOST = 256, 2000
+_WAITING_AT_LEAST, _WAITING_AT_MOST, _WAITING_SHARE = 64, 2000, 50
 _DELETED_AT_LEAST = 1024
 _KEEP_ALL_VERSIONS = timedelta(days=36500)  # manifests pin old versions: only their owner may retire them
 _ATTEMPTS = 5
@@ -501,7 +501,7 @@ class ChunkTable:
         if shape.fragments > _FRAGMENTS_AT_MOST or shape.deleted > max(_DELETED_AT_LEAST, shape.rows):
             return self._compact()
         waiting = self._waiting()
-        limit = max(_WAITING_AT_LEAST, min(shape.rows // 10, _WAITING_AT_MOST))
+        limit = max(_WAITING_AT_LEAST, min(shape.rows // _WAITING_SHARE, _WAITING_AT_MOST))
         return self.rebuild_text_index() if waiting is None or waiting > limit else self._version
 
     def rebuild_text_index(self) -> int:

@@ -547,7 +547,7 @@ def index_folders(table: ChunkTable) -> set[str]:
 
 
 def test_tidy_leaves_small_changes_alone_and_indexes_large_ones(table: ChunkTable) -> None:
-    table.upsert(many("s", 200))
+    table.upsert(many("s", 60))
     before = table.version
     assert table.tidy() == before
     table.upsert(many("t", 100))
@@ -555,7 +555,17 @@ def test_tidy_leaves_small_changes_alone_and_indexes_large_ones(table: ChunkTabl
     assert table.tidy() == before + 2
     assert index_folders(table) != index
     assert table.tidy() == before + 2
-    assert len(table.full_text("dog", 1000)) == 300
+    assert len(table.full_text("dog", 1000)) == 160
+
+
+def test_tidy_lets_more_rows_wait_in_a_large_table(table: ChunkTable) -> None:
+    table.upsert(many("s", 5000))
+    table.tidy()
+    table.upsert(many("t", 100))
+    before = table.version
+    assert table.tidy() == before
+    table.upsert(many("u", 10))
+    assert table.tidy() == before + 2
 
 
 def test_tidy_compacts_many_fragments_and_keeps_every_version(table: ChunkTable) -> None:
