@@ -35,7 +35,7 @@ def standing(wanted: Sequence[SourceRow], built: Sequence[SourceRow]) -> list[So
     rows = []
     for row in wanted:
         old = before.get(row.source_id, nothing)
-        if old is row:
+        if old == row:
             rows.append(row)
             continue
         rows.append(
@@ -58,7 +58,7 @@ def results(wanted: Sequence[SourceRow], todo: Plan, reads: Sequence[Read], snap
     read = {one.row.source_id: one for one in reads}
     rows = []
     for row in wanted:
-        if kept.get(row.source_id) is row:
+        if kept.get(row.source_id) == row:
             rows.append(row)
         elif row.source_id in kept:
             # Everything but what the user may have changed without touching the chunks.

@@ -82,13 +82,15 @@ class Registry:
         the same two versions again and again."""
         try:
             identity = _identity(self.path, version)
-        except StoreError:
-            table = self._read(version)  # which says what is wrong
-            return _Listed(table, _source_rows(table))
-        if identity not in self._known:
+        except (OSError, StoreError):
+            identity = None  # reading says what is wrong
+        known = None if identity is None else self._known.get(identity)
+        if known is None:
             table = self._read(version)
-            self._remember(identity, _Listed(table, _source_rows(table)))
-        return self._known[identity]
+            known = _Listed(table, _source_rows(table))
+            if identity is not None:
+                self._remember(identity, known)
+        return known
 
     def _remember(self, identity: _Identity, listed: _Listed) -> None:
         # A new dict instead of a changed one: other threads may be reading it.
