@@ -156,12 +156,14 @@ def forget(place: Place, number: int) -> None:
 def to_retire(place: Place, *, count_kept: int, days: float, when: datetime | None = None) -> list[Manifest]:
     """Snapshots that the policy lets go: neither among the newest `count_kept`, nor younger than `days`, nor the newest
     of their recipe (switching back must stay free), nor kept, nor being read. Oldest first."""
+    horizon = (when or datetime.now(UTC)) - timedelta(days=days)
+    if not _any_created_before(place, horizon, count_kept):
+        return []
     manifests = [found for found in place.snapshots.newest() if isinstance(found, Manifest)]
     protected = kept(place) | read_now(place.folder)
     newest_of: dict[str, int] = {}
     for manifest in manifests:
         newest_of.setdefault(manifest.recipe_fp, manifest.snapshot)
-    horizon = (when or datetime.now(UTC)) - timedelta(days=days)
     return [
         manifest
         for manifest in reversed(manifests[count_kept:])
@@ -169,6 +171,21 @@ def to_retire(place: Place, *, count_kept: int, days: float, when: datetime | No
         and manifest.snapshot not in newest_of.values()
         and _created(manifest) < horizon
     ]
+
+
+def _any_created_before(place: Place, horizon: datetime, count_kept: int) -> bool:
+    """Whether any but the newest `count_kept` snapshots may be older than `horizon`. As a rule the oldest one tells: a
+    build must not read a long history only to find that all of it stays."""
+    for number in place.snapshots.numbers()[: -count_kept or None]:
+        try:
+            created = _created(place.snapshots.get(number))
+        except (Damaged, NotFound):
+            continue
+        if created < horizon:
+            return True
+        if created <= datetime.now(UTC):  # else a clock was wrong, and the next one tells
+            return False
+    return False
 
 
 def retire(place: Place, manifests: Sequence[Manifest], *, tell: Callable[[int], None] = lambda _: None) -> None:

@@ -341,10 +341,11 @@ class Notebook:
         base: int | None,
         changes: Sequence[Change],
     ) -> None:
-        wanted = planner.registry_fingerprint(rows)
-        if wanted == state.sources_fp and list(rows) == self.place.registry.rows(base):
+        registry = self.place.registry
+        if list(rows) == registry.rows(base) and registry.fingerprint(base) == state.sources_fp:
             return
-        version = self.place.registry.write(rows, base)
+        version = registry.write(rows, base)
+        wanted = registry.fingerprint(version)
         pending = () if head is not None and head.sources_fp == state.sources_fp else state.pending
 
         def wish(newest: State) -> State:

@@ -121,6 +121,7 @@ class _Build:
     def run(self) -> Outcome:
         self.started = time.monotonic()
         self.stages: dict[str, float] = {}
+        self._opened_cache: tuple[str, VectorCache] | None = None
         self.journal = Journal(self.place.folder)
         self.resumed = self.journal.read() is not None
         # The number first: whoever publishes after this look takes it, and we lose the race instead of skipping theirs.
@@ -182,6 +183,12 @@ class _Build:
         return bool(keys) and len(self._cache(space).having(keys)) < len(keys)
 
     def _cache(self, space: Space) -> VectorCache:
+        """One for the whole build: it reads the keys of all vectors once per version of its table."""
+        if self._opened_cache is None or self._opened_cache[0] != space.fingerprint:
+            self._opened_cache = space.fingerprint, self._open_cache(space)
+        return self._opened_cache[1]
+
+    def _open_cache(self, space: Space) -> VectorCache:
         return VectorCache(self.place.objects.root / self.place.spaces.folder(space.fingerprint), space.dimensions)
 
     def _write_chunks(self, table: ChunkTable, reads: Sequence[Read], todo: Plan, space: Space, recipe_fp: str) -> None:

@@ -120,7 +120,7 @@ def _rows(place: Place, version: int | None, expected: str | None) -> list[Sourc
         return None
     if expected is None:
         return rows if all(place.originals.path(row.digest).exists() for row in rows) else None
-    return rows if registry_fingerprint(rows) == expected else None
+    return rows if place.registry.fingerprint(version) == expected else None
 
 
 # ---------------------------------------------------------------------- vectors

@@ -39,7 +39,7 @@ def register(command: Command) -> None:
     spend = command("spend", _spend, "what was paid for models")
     spend.add_argument("--by", choices=("day", "notebook", "model", "purpose"), default="day")
     doctor = command("doctor", _doctor, "examine everything the notebook rests on; calls no model")
-    doctor.add_argument("--deep", action="store_true", help="read every file in full")
+    doctor.add_argument("--deep", action="store_true", help="read every file and vector in full")
     doctor.add_argument("--repair", action="store_true", help="say what repairing would cost")
     doctor.add_argument("--yes", action="store_true", help="with --repair: do it")
 
