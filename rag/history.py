@@ -17,7 +17,7 @@ from rag.place import Place
 from rag.planner import SourceRow
 from rag.recipe import recipe_changes
 from rag.snapshots import lease, now, writer_name
-from rag.state import State
+from rag.state import State, only_after
 from rag.tables import ChunkTable
 
 
@@ -86,8 +86,10 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
             base = max(head.tables["sources"].version, state.registry or 0)
             version = place.registry.write(rows, base)
             sources = pin(place, place.registry.path, version, len(rows), head.tables["sources"])
-            if (state.registry, state.sources_fp, state.pending) != (version, target.sources_fp, ()):
-                place.states.change(_wish(version, target.sources_fp, len(rows)))
+            try:
+                state = place.states.change(only_after(state, _wish(version, target.sources_fp, len(rows))))
+            except Conflict:
+                continue
             manifest = replace(
                 target,
                 snapshot=number_of_next,
@@ -98,6 +100,8 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
                 verdict=VerdictName.ROLLED_BACK,
                 receipt=Receipt(saved_texts=target.counts.chunks),
                 changes=(Change("snapshot", str(head.snapshot), str(number)),),
+                state=state.number,
+                registry=state.registry,
             )
             try:
                 place.snapshots.publish(manifest)
