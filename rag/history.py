@@ -69,6 +69,7 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
         NotFound, Damaged: that snapshot is not there, or fails its check.
         Busy: another process is building.
     """
+    place.snapshots.get(number)  # a number that is not there makes no folder for the lease
     with lease(place.folder, wait_seconds=wait_seconds):
         for _ in range(5):
             target = place.snapshots.get(number)
@@ -127,7 +128,13 @@ def keep(place: Place, number: int) -> None:
 
 
 def unkeep(place: Place, number: int) -> None:
-    """Undo `keep`."""
+    """Undo `keep`.
+
+    Raises:
+        NotFound: there is none of that number, kept or not.
+    """
+    if number not in kept(place) and number not in place.snapshots.numbers():
+        raise NotFound(f"There is no snapshot {number}.")
     place.objects.delete(_kept_name(place, number))
 
 
@@ -143,11 +150,15 @@ def forget(place: Place, number: int) -> None:
 
     Raises:
         NotFound: there is none of that number.
-        RagbookError: it is the newest intact one, is kept, or somebody is reading it.
+        RagbookError: it is the newest intact one or the newest of all, is kept, or somebody is reading it.
     """
-    if number not in place.snapshots.numbers():
+    numbers = place.snapshots.numbers()
+    if number not in numbers:
         raise NotFound(f"There is no snapshot {number}.")
     head = place.snapshots.head()
+    if number == numbers[-1] and (head is None or head.snapshot != number):
+        # Its number would be given to another snapshot, and answers name the snapshot they are from.
+        raise RagbookError(f"Snapshot {number} is damaged and the newest one. Build again first; then it can go.")
     if head is not None and head.snapshot == number:
         raise RagbookError(f"Snapshot {number} is the newest one; it stays. Roll back first, or purge its sources.")
     if number in kept(place):

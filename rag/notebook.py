@@ -102,13 +102,17 @@ class Notebook:
 
     # ------------------------------------------------------------------ looking
 
-    def status(self) -> Status:
-        """The verdict on this notebook. No model call, no heavy import."""
+    def status(self, *, hashing: bool = False) -> Status:
+        """The verdict on this notebook. No model call, no heavy import.
+
+        Pinned files are looked at by size; with `hashing`, also by SHA-256 as far as opening does, which costs up to 50
+        ms. What an opening in this process found is known in both cases.
+        """
         try:
             config = self.config
         except StoreError:
             config = self._given  # looking meets the same failure, and has a verdict for it
-        return look(self.place, config)
+        return look(self.place, config, hashing=hashing)
 
     def history(self) -> list[Manifest]:
         """Every snapshot whose manifest is intact, newest first."""

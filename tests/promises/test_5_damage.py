@@ -190,7 +190,16 @@ def test_damage_is_named_and_building_pays_nothing(whole, tmp_path, kind, damage
         assert whole[1][kind].name in status.verdict.sentence or "state" in status.verdict.sentence
     codes = {one.code for one in examine(book.place, book.config, deep=True).findings}
     assert found in codes if found else codes <= ({"registry-damaged", "cache-damaged"} if found == "" else set())
+    only_hashing_sees_it = (verdict, built) == ("HIT", "RECOVERED")
+    assert (book.status(hashing=True).verdict.name == "DAMAGED") == (verdict == "DAMAGED" or only_hashing_sees_it)
+    assert book.status().verdict.name == verdict
     assert _answer(book, whole[2]) == answers
+    if only_hashing_sees_it:  # and whoever opened knows from then on, until it is repaired
+        known = book.status().verdict
+        assert known.name == "DAMAGED"
+        assert whole[1][kind].name in known.sentence
+        assert "SHA-256" in known.sentence
+        assert known.snapshot == (1 if answers == "older" else None)
     paid = total_chunks(model)
     if built == "refused":
         with pytest.raises(RagbookError, match=r"doctor --repair|Check that the home"):
