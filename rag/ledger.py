@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from rag.objects import Objects, fsync, make_folder, translated
 from rag.snapshots import now
@@ -73,8 +73,10 @@ class Ledger:
             new = not path.exists()
             if new:
                 make_folder(path.parent)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(line)
+            with path.open("ab+") as file:
+                if not new and not _ends_in_a_line(file):
+                    line = "\n" + line  # a full disk cut the one before: this one must not become a part of it
+                file.write(line.encode("utf-8"))
                 file.flush()
                 os.fsync(file.fileno())
             if new:
@@ -128,6 +130,13 @@ def entry(
 def _writer(process: int) -> str:
     """The file name of a process; another one after a fork."""
     return f"{socket.gethostname()}-{process}-{uuid.uuid4().hex[:8]}.jsonl"
+
+
+def _ends_in_a_line(file: BinaryIO) -> bool:
+    if not file.seek(0, os.SEEK_END):
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def _parsed(line: str) -> Entry | None:

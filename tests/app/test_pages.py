@@ -292,3 +292,15 @@ def test_a_question_that_meets_damage_is_answered_from_the_snapshot_before(
     assert [cell.answer.snapshot for cell in built.cells()] == [1]
     assert "DAMAGED" in words(at)
     assert path.name in words(at)
+
+
+def test_two_browser_sessions_share_one_opened_snapshot(open_page: Open, built: rag.Notebook) -> None:
+    first = open_page()
+    assert "<b>Opened from disk</b>" in words(first)
+    load = session.load_of(built, 1)
+    second = open_page()
+    assert "<b>In memory</b>" in words(second), "the second session finds what the first one opened"
+    ask(first, "What caused the outage?")
+    ask(second, "Within how many days may units be returned?")
+    assert session.load_of(built, 1) == load, "opened once"
+    assert len(built.cells()) == 2

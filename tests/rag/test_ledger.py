@@ -86,3 +86,17 @@ def test_totals_by_everything(tmp_path):
     assert calls("model") == {"m": 2, "n": 1}
     assert calls("purpose") == {"answer": 1, "build": 1, "canary": 1}
     assert sorted(path.name for path in ledger.folder().iterdir()) == ["2026-01-01", "2026-01-02"]
+
+
+def test_a_line_after_one_that_was_cut_is_a_line_of_its_own(tmp_path):
+    """As on a disk that was full and has room again: the process goes on in the same file."""
+    ledger = Ledger(Objects(tmp_path))
+    ledger.record(paid(tokens=1))
+    ledger.record(paid(tokens=2))
+    path = next(ledger.folder().glob("*/*.jsonl"))
+    for cut in (path.read_bytes()[:-30], b""):
+        path.write_bytes(cut)
+        left = [one.tokens for one in ledger.entries()]
+        ledger.record(paid(tokens=3))
+        ledger.record(paid(tokens=4))
+        assert [one.tokens for one in ledger.entries()] == [*left, 3, 4]
