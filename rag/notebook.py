@@ -105,8 +105,8 @@ class Notebook:
     def status(self, *, hashing: bool = False) -> Status:
         """The verdict on this notebook. No model call, no heavy import.
 
-        Pinned files are looked at by size; with `hashing`, also by SHA-256 as far as opening does, which costs up to 50
-        ms. What an opening in this process found is known in both cases.
+        Pinned files are looked at by size; with `hashing`, also by SHA-256 as far as opening does, which costs as
+        much as it does there. What an opening in this process found is known in both cases.
         """
         try:
             config = self.config
