@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -56,9 +56,14 @@ class PinnedFiles:
         """The first thing wrong with a snapshot's files, as a sentence."""
         return next((bad.sentence for bad in self.bad(manifest)), None)
 
-    def bad(self, manifest: Manifest) -> Iterator[BadFile]:
-        """Every pinned file that fails its check. Never raises for what is wrong with a file."""
+    def bad(self, manifest: Manifest, *, only: Collection[str] | None = None) -> Iterator[BadFile]:
+        """Every pinned file that fails its check. Never raises for what is wrong with a file.
+
+        With `only`, no others than these, by their names below the workspace.
+        """
         files = [(table.path, file) for table in manifest.tables.values() for file in table.files]
+        if only is not None:
+            files = [one for one in files if f"notebooks/{self._place.slug}/{one[0]}/{one[1].path}" in only]
         spent = 0
         for folder, file in sorted(files, key=lambda one: (one[1].size, one[0], one[1].path)):
             spent += file.size

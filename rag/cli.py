@@ -30,7 +30,7 @@ from rag.errors import (
     StoreUnavailable,
 )
 from rag.folders import collect
-from rag.manifest import VerdictName
+from rag.manifest import Manifest, VerdictName
 from rag.notebook import Incoming, Notebook
 from rag.objects import translate
 from rag.outcome import ChunkCounts, SourceCounts, count
@@ -211,7 +211,7 @@ def _remove(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _status(notebook: Notebook, _options: argparse.Namespace) -> Report:
-    status = notebook.status()
+    status = notebook.status(hashing=True)  # a process of its own, so no opening has told what looking does not see
     verdict = status.verdict
     counts = status.counts
     chunks = counts.chunks if counts else 0
@@ -272,8 +272,9 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
         return nothing | {"hits": []}
     from rag.loader import open_snapshot
 
-    found = open_snapshot(notebook).search(options.text, options.k)
-    return found_report(found, status)
+    opened = open_snapshot(notebook)
+    found = opened.search(options.text, options.k)
+    return found_report(replace(found, notes=(*found.notes, *opened.problems)), notebook.status())
 
 
 def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
@@ -284,19 +285,22 @@ def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
     from rag.loader import open_snapshot
 
     answer: Answer | None = None
-    for piece in open_snapshot(notebook).ask(options.text, options.k):
+    opened = open_snapshot(notebook)
+    for piece in opened.ask(options.text, options.k):
         if isinstance(piece, Answer):
             answer = piece
     if answer is None:
         raise RagbookError("No answer came back. Try again.")
-    report = found_report(Found(answer.passages, answer.snapshot, answer.verdict, answer.receipt, answer.notes), status)
+    notes = (*answer.notes, *opened.problems)
+    found = Found(answer.passages, answer.snapshot, answer.verdict, answer.receipt, notes)
+    report = found_report(found, notebook.status())
     report |= {
         "answer": answer.text,
         "kind": answer.kind,
         "model": answer.model,
         "recipe": answer.recipe_fp,
         "citations": [citation_report(one) for one in answer.citations],
-        "_lines": [answer.text, *cited_lines(answer), *answer.notes],
+        "_lines": [answer.text, *cited_lines(answer), *notes],
     }
     if answer.kind == "failed":
         report |= {"verdict": VerdictName.FAILED, "sentence": answer.text}
@@ -304,11 +308,13 @@ def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _history(notebook: Notebook, _options: argparse.Namespace) -> Report:
-    manifests = notebook.history()
+    every = list(notebook.place.snapshots.newest())
     return {
         "verdict": notebook.status().verdict.name,
-        "history": [manifest_report(one) for one in manifests],
-        "_lines": [history_line(one) for one in manifests] or ["No snapshots yet."],
+        "history": [manifest_report(one) for one in every if isinstance(one, Manifest)],
+        "damaged": [str(one) for one in every if isinstance(one, Damaged)],
+        "_lines": [history_line(one) if isinstance(one, Manifest) else f"   {one}" for one in every]
+        or ["No snapshots yet."],
     }
 
 

@@ -102,6 +102,10 @@ class _Doctor:
                     seen.add((one.name, one.kind))
                     yield _pinned_finding(one, manifest.snapshot, newer_answers)
             self.manifests.append(manifest)
+            if manifest.parent is not None and not 0 < manifest.parent < number:
+                sentence = f"{name} names snapshot {manifest.parent} as the one before it, which is none before it."
+                repair = "None is needed: each snapshot is complete in itself. Forget it, or build again."
+                yield Finding("chain-broken", sentence, "", repair, (name,), number, "warning")
             if not bad:
                 newer_answers = True
                 self.head = self.head or manifest

@@ -21,7 +21,7 @@ from rag.planner import SourceRow
 from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.salvage import find_wanted, restore_wanted
 from rag.spaces import Space
-from rag.state import State
+from rag.state import State, newest_registry
 from rag.tables import ChunkTable
 
 BUILDING = ".building"
@@ -64,8 +64,7 @@ class Ground:
     @property
     def registry_version(self) -> int | None:
         """The version of the sources table that has both the newest wishes and the newest results."""
-        versions = [self.state.registry, self.head.tables["sources"].version if self.head else None]
-        return max((version for version in versions if version is not None), default=None)
+        return newest_registry(self.state, self.head)
 
     def base(self, config: Config, space: Space | None) -> Base | None:
         """The newest snapshot of the wanted recipe whose tables can be used."""

@@ -24,14 +24,19 @@ _LENGTH_WITHIN = 1e-3
 
 
 def chunk_problem(place: Place, manifest: Manifest, *, deep: bool) -> tuple[str, str] | None:
-    """The first thing wrong with a snapshot's chunk table as (code, sentence): it opens at the pinned version, has the
-    rows it should, vectors are finite and of length 1 (all of them when `deep`, else a sample, evenly spread), every
-    chunk's source is registered with that many chunks, and its words can be searched."""
+    """The first thing wrong with a snapshot's chunk table as (code, sentence): it opens at the pinned version, is of
+    the snapshot's space and dimension, has the rows it should, vectors are finite and of length 1 (all of them when
+    `deep`, else a sample, evenly spread), every chunk's source is registered with that many chunks, and its words can
+    be searched."""
     pinned = manifest.tables["chunks"]
     path = place.folder / pinned.path
     named = f"{pinned.path} of snapshot {manifest.snapshot}"
     try:
-        reader = ChunkTable.open(path.parent, path.stem, pinned.version).reader()
+        table = ChunkTable.open(path.parent, path.stem, pinned.version)
+        width = manifest.recipe["embedder"]["dimensions"]
+        if (table.space, table.dimensions) != (manifest.space_fp, width):
+            return "vectors-foreign", f"{named} has vectors of another space or dimension than the snapshot's."
+        reader = table.reader()
         if not reader.count == pinned.rows == manifest.counts.chunks:
             return "rows-wrong", f"{named} has {reader.count:,} rows instead of {manifest.counts.chunks:,}."
         if not reader.count:

@@ -22,6 +22,7 @@ from rag.embedding.adapter import NoTransformation, QuestionEmbedding
 from rag.errors import Damaged, NotFound
 from rag.manifest import Manifest
 from rag.marks import mark
+from rag.noticed import notice
 from rag.objects import translated
 from rag.progress import IsCancelled, never
 from rag.questions import Questions
@@ -112,9 +113,10 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool
             problems.append(str(manifest))
             continue
         try:
-            problem = pinned.first(manifest)
-            if problem:
-                raise Damaged(problem)
+            bad = next(pinned.bad(manifest), None)
+            if bad is not None:
+                notice(place, manifest, bad)
+                raise Damaged(bad.sentence)
             opened = _open(notebook, manifest, started, tuple(problems))
         except Damaged as error:
             problems.append(str(error))
@@ -123,6 +125,8 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool
         # Forgotten before it was marked, its files may be collected; afterwards, they stay as long as the mark.
         if place.objects.exists(place.snapshots.name(manifest.snapshot)):
             return opened
+    if problems and snapshot is not None:
+        raise Damaged(f"{problems[0]} Build again, or open another snapshot. The originals are safe.")
     if problems:
         raise Damaged(f"{problems[0]} No intact snapshot is left; build again. The originals are safe.")
     raise NotFound("Nothing is built in this notebook yet. Add files first.")

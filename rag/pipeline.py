@@ -38,6 +38,7 @@ from rag.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
 from rag.results import Read, counted, published_sentence, results, source_counts, standing
 from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
+from rag.state import only_after
 from rag.tables import ChunkRow, ChunkTable
 from rag.vectors import VectorCache
 
@@ -307,10 +308,14 @@ class _Build:
             receipt=receipt,
             changes=changes[:_LISTED],
             failures=tuple(Failure(row.name, row.reason, bool(row.built_digest)) for row in failed[:_LISTED]),
+            state=self.ground.state.number,
+            registry=self.ground.state.registry,
         )
         self._stop_if_cancelled()
+        # Sources that were added or removed without our lease belong in it too. This look only saves a build: what is
+        # wished from here on is newer than `registry` above, and so the next thing to do.
         if self.place.states.newest().registry != self.ground.state.registry:
-            raise Conflict(_DISTURBED)  # sources were added or removed without our lease: theirs belong in it too
+            raise Conflict(_DISTURBED)
         self._tell(Stage.PUBLISH, 0, 1)
         self.place.snapshots.publish(manifest)
         self.journal.clear()
@@ -371,7 +376,7 @@ class _Build:
         """None of the sources can be read, and no model was ever asked: the reasons are noted, and nothing is built."""
         rows = results(wanted, todo, reads, 0)
         version = self.place.registry.write(rows, self.ground.registry_version)
-        self.place.states.change(lambda state: replace(state, registry=version))
+        self.place.states.change(only_after(self.ground.state, lambda state: replace(state, registry=version)))
         outcome = self._nothing("None of the sources can be read, so nothing was built.")
         failed = [row for row in rows if row.state == "failed"]
         return replace(

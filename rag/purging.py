@@ -30,7 +30,7 @@ from rag.pinning import pin, verify
 from rag.place import Place
 from rag.planner import SourceRow, registry_fingerprint
 from rag.snapshots import lease, now, writer_name
-from rag.state import State
+from rag.state import State, newest_registry, only_after
 from rag.tables import ChunkTable
 from rag.vectors import VectorCache
 
@@ -319,14 +319,14 @@ def _publish_without(place: Place, ids: set[str], purged: int) -> Outcome:
     head = place.snapshots.head()
     state = place.states.newest()
     pinned_version = head.tables["sources"].version if head else None
-    base = max((version for version in (state.registry, pinned_version) if version is not None), default=None)
+    base = newest_registry(state, head)
     built = place.registry.rows(pinned_version)
     wished = built if base == pinned_version else place.registry.rows(base)
     rest = [row for row in built if row.source_id not in ids]
     wanted = [row for row in wished if row.source_id not in ids]
     if head is None:
         version = place.registry.rewrite(wanted)
-        place.states.publish(_new_state(state, version, wanted))
+        place.states.change(_without(state, version, wanted))
         verdict = Verdict(VerdictName.UPDATED, f"Purged {count(purged, 'source')}. No index was built yet.")
         return Outcome(verdict, SourceCounts(removed=purged), ChunkCounts())
     version = place.registry.rewrite(rest)
@@ -356,11 +356,13 @@ def _publish_without(place: Place, ids: set[str], purged: int) -> Outcome:
         receipt=Receipt(saved_texts=chunks),
         changes=(Change("purged", None, count(purged, "source")),),
         failures=tuple(failure for failure in head.failures if failure.name in {row.name for row in failed}),
+        state=None,  # of no state yet: what is wanted still names what was purged
+        registry=None,
     )
     place.snapshots.publish(manifest)
     if wanted != rest:
         version = place.registry.rewrite(wanted)
-    place.states.publish(_new_state(state, version, wanted))
+    place.states.change(_without(state, version, wanted))
     sentence = (
         f"Purged {count(purged, 'source')}: snapshot {manifest.snapshot} has {count(chunks, 'chunk')} from "
         f"{count(manifest.counts.sources, 'source')}. No model was called."
@@ -374,9 +376,11 @@ def _publish_without(place: Place, ids: set[str], purged: int) -> Outcome:
     )
 
 
-def _new_state(state: State, version: int, rows: Sequence[SourceRow]) -> State:
-    fingerprint = registry_fingerprint(rows)
-    return replace(state, registry=version, sources_fp=fingerprint, sources=len(rows), pending=())
+def _without(seen: State, version: int, rows: Sequence[SourceRow]) -> Callable[[State], State]:
+    wanted = registry_fingerprint(rows)
+    return only_after(
+        seen, lambda newest: replace(newest, registry=version, sources_fp=wanted, sources=len(rows), pending=())
+    )
 
 
 def _rewrite_states(place: Place) -> None:

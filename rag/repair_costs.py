@@ -33,6 +33,10 @@ REBUILT = ("manifest-", "file-", "state-", "registry-", "table-", "rows-", "vect
 """Beginnings of the codes of findings that a build repairs."""
 
 
+WRONG_TABLE = ("rows-wrong", "vectors-wrong", "vectors-foreign", "sources-wrong")
+"""Codes of findings about a chunk table whose bytes are those that were written, and whose content is wrong."""
+
+
 @dataclass(frozen=True)
 class RepairPlan:
     """What repairing would do. `texts` of the index are in no intact copy and would be paid for again; `cost_usd` is
@@ -67,7 +71,9 @@ def repair_plan(place: Place, config: Config, found: Examination, *, cancelled: 
     checks = 2 * SAMPLE if needs(found, "space-") and config.embedder != "local" else 0
     if not needs(found, *REBUILT):
         return RepairPlan(tuple(steps), check_texts=checks)
-    intact = intact_snapshots(place)
+    wrong = {name for finding in found.findings if finding.code in WRONG_TABLE for name in finding.files}
+    table = f"notebooks/{place.slug}/"
+    intact = [one for one in intact_snapshots(place) if table + one.tables["chunks"].path not in wrong]
     head = intact[0] if intact else None
     try:
         wanted = find_wanted(place, place.states.newest(), head)

@@ -24,7 +24,7 @@ from rag.pipeline import build_held
 from rag.place import Place
 from rag.planner import SourceRow
 from rag.progress import IsCancelled, OnEvent, ignore, never
-from rag.repair_costs import REBUILT, SAMPLE, intact_snapshots, needs, vectors_in_index
+from rag.repair_costs import REBUILT, SAMPLE, WRONG_TABLE, intact_snapshots, needs, vectors_in_index
 from rag.salvage import find_wanted, read_again, refill, restore_wanted
 from rag.snapshots import lease
 from rag.spaces import CANARY_COSINE, Space, draft
@@ -97,6 +97,7 @@ class _Repair:
         # First, so that nothing below trusts them: from here on the cheap checks see what the deep one saw.
         self._set_aside("file-size", "file-altered", "file-missing", "cell-damaged")
         self._set_aside("original-missing", "original-damaged")
+        self._set_aside(*WRONG_TABLE)
         self._free_tables()
         self.intact = intact_snapshots(self.place)
         self.head = self.intact[0] if self.intact else None

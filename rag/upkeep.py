@@ -159,6 +159,8 @@ def _doctor(notebook: Notebook, options: argparse.Namespace) -> Report:
         )
         report = _said(notebook, sentence, [*repaired.done, *(_finding_line(one) for one in repaired.left)])
         report |= {"repaired": list(repaired.done), "findings": [asdict(one) for one in repaired.left]}
+        if repaired.left:
+            report["verdict"] = VerdictName.FAILED
         if repaired.outcome is not None:
             report["outcome"] = {key: value for key, value in outcome_report(repaired.outcome).items() if key[0] != "_"}
         return report
@@ -172,8 +174,8 @@ def _doctor(notebook: Notebook, options: argparse.Namespace) -> Report:
         sentence += f" {planned.sentence}" + (" Say --yes to repair." if planned.steps else "")
         lines += [f"  would: {step}" for step in planned.steps]
         report["plan"] = asdict(planned)
-    if any(one.severity == "damage" for one in found.findings):
-        # Damage is a failure of the command, so that a script notices; the findings say what kind.
+    if not found.healthy:
+        # A failure of the command, so that a script notices; the findings say what kind. A note only takes room.
         report["verdict"] = VerdictName.FAILED
         sentence = f"{sentence} {found.findings[0].sentence}"
     return _said(notebook, sentence, lines) | report

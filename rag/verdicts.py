@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rag.checks import PinnedFiles
 from rag.config import Config
 from rag.errors import ConfigError, Damaged, NewerFormat, NotFound, StoreError
 from rag.journal import Interrupted, Journal
 from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName
+from rag.noticed import still_bad
 from rag.outcome import count
 from rag.place import Place
 from rag.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
@@ -42,15 +44,18 @@ class Status:
     seconds: float
 
 
-def look(place: Place, config: Config) -> Status:
+def look(place: Place, config: Config, *, hashing: bool = False) -> Status:
     """The verdict on a notebook.
+
+    Files are looked at by size, and by SHA-256 where an opening in this process found one wrong. With `hashing`, as
+    much of them is hashed as opening would hash: at most 32 MiB of a snapshot.
 
     Raises:
         ConfigError: settings that cannot be. Everything that can be wrong with the home is a verdict.
     """
     started = time.monotonic()
     try:
-        return _look(place, config, started)
+        return _look(place, config, started, hashing)
     except NewerFormat as error:
         return _bare(VerdictName.NEWER_FORMAT, str(error), "Open it with a newer Ragbook.", started)
     except ConfigError:
@@ -59,11 +64,11 @@ def look(place: Place, config: Config) -> Status:
         return _bare(VerdictName.UNAVAILABLE, str(error), "Check the home folder, then try again.", started)
 
 
-def _look(place: Place, config: Config, started: float) -> Status:
+def _look(place: Place, config: Config, started: float, hashing: bool) -> Status:
     space = place.spaces.wanted(config)
     recipe = wanted_recipe(config, space)
     recipe_fp = recipe_fingerprint(recipe) if space else None
-    head, problems, recipes = _history(place)
+    head, problems, recipes = _history(place, hashing)
     # After the history: a snapshot comes later than the state it was built from, so this one is no older than the head.
     state = place.states.newest()
     unsure = _space_problem(place, head) if head else []
@@ -99,18 +104,21 @@ def _look(place: Place, config: Config, started: float) -> Status:
     )
 
 
-def _history(place: Place) -> tuple[Manifest | None, list[str], dict[str, int]]:
+def _history(place: Place, hashing: bool) -> tuple[Manifest | None, list[str], dict[str, int]]:
     """The newest intact snapshot, what is wrong with newer ones, and the newest snapshot of each recipe."""
     head: Manifest | None = None
     problems: list[str] = []
     recipes: dict[str, int] = {}
+    pinned = PinnedFiles(place)
     for found in place.snapshots.newest():
         if isinstance(found, Damaged):
             if head is None:
                 problems.append(str(found))
             continue
         if head is None:
-            problem = place.missing_file(found)
+            problem = place.missing_file(found) or still_bad(place, found)
+            if hashing and not problem:
+                problem = pinned.first(found)
             if problem:
                 problems.append(problem)
                 continue

@@ -32,6 +32,7 @@ from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
 from rag.spending import Purpose, Recording, recorded
+from rag.state import State, only_after
 from rag.tables import ChunkRow, ChunkTable
 
 if TYPE_CHECKING:
@@ -162,17 +163,14 @@ class _Adoption:
             given.append(planner.Given(source.name, digest, size))
         return list(planner.register([], given, when=now()).rows)
 
-    def _want(self, rows: Sequence[SourceRow], version: int, *, pending: bool) -> None:
+    def _want(self, rows: Sequence[SourceRow], version: int, *, pending: bool) -> State:
         changes = [Change(row.name, None, "added") for row in rows[:50]] if pending else []
-        self.notebook.place.states.publish(
-            replace(
-                self.state,
-                registry=version,
-                sources_fp=planner.registry_fingerprint(rows),
-                sources=len(rows),
-                pending=tuple(changes),
-            )
-        )
+        wanted = planner.registry_fingerprint(rows)
+
+        def wish(newest: State) -> State:
+            return replace(newest, registry=version, sources_fp=wanted, sources=len(rows), pending=tuple(changes))
+
+        return self.notebook.place.states.change(only_after(self.state, wish))
 
     def _publish(self, rows: Sequence[SourceRow], space: Space) -> int:
         place = self.notebook.place
@@ -212,8 +210,8 @@ class _Adoption:
             changes=(Change("llama-index", None, f"{count(chunks, 'chunk')} adopted with their vectors"),),
         )
         # What is wanted first: a crash in between leaves sources without an index, which a build makes.
-        self._want(built, version, pending=False)
-        place.snapshots.publish(manifest)
+        state = self._want(built, version, pending=False)
+        place.snapshots.publish(replace(manifest, state=state.number, registry=state.registry))
         return manifest.snapshot
 
     def _built(self, row: SourceRow, source: AdoptedSource) -> SourceRow:

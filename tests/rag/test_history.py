@@ -115,8 +115,11 @@ def test_a_damaged_snapshot_can_be_forgotten_and_the_one_that_answers_cannot(boo
     path.write_bytes(b"{")
     with pytest.raises(RagbookError, match="newest one"):
         forget(book.place, 3)
+    with pytest.raises(RagbookError, match="Build again first"):  # or another snapshot would get its number
+        forget(book.place, 4)
+    assert book.build().verdict.snapshot == 5
     forget(book.place, 4)
-    assert book.status().verdict.snapshot == 3
+    assert [one.snapshot for one in book.history()] == [5, 3, 2, 1]
 
 
 def test_what_retires(book, tmp_path):

@@ -187,3 +187,17 @@ def test_every_grouping_of_two_writers_one_torn_and_unknown_costs(tmp_path):
     assert totals("day") == [("2026-01-01", 1, 10, 0.0, 0), (day, 41, tokens + 12, 19.5, 2)]
     assert totals("notebook") == [("one", 40, tokens + 7, 19.5, 1), ("two", 2, 15, 0.0, 1)]
     assert totals("model") == [("m", 41, tokens + 17, 19.5, 1), ("unknown", 1, 5, None, 1)]
+
+
+def test_a_line_after_one_that_was_cut_is_a_line_of_its_own(tmp_path):
+    """As on a disk that was full and has room again: the process goes on in the same file."""
+    ledger = Ledger(Objects(tmp_path))
+    ledger.record(paid(tokens=1))
+    ledger.record(paid(tokens=2))
+    path = next(ledger.folder().glob("*/*.jsonl"))
+    for cut in (path.read_bytes()[:-30], b""):
+        path.write_bytes(cut)
+        left = [one.tokens for one in ledger.entries()]
+        ledger.record(paid(tokens=3))
+        ledger.record(paid(tokens=4))
+        assert [one.tokens for one in ledger.entries()] == [*left, 3, 4]

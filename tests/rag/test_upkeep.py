@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -104,6 +105,68 @@ def test_what_was_paid_is_told_by_day_notebook_and_model(run, files, capsys):
     assert chat == "chat: 1 call, 0 texts, 1,000 tokens, cost unknown"
     assert total == "In all: 4 calls, 6 texts, 4,000 tokens, $0.750000, and 1 call at an unknown price"
     assert "read on" in prices
+
+
+@pytest.mark.parametrize("number", [0, -1, 9, 10**30])
+def test_a_snapshot_that_is_not_there_is_an_error_and_changes_nothing(run, files, number):
+    commands = (
+        ["keep", number],
+        ["keep", number, "--off"],
+        ["forget", number],
+        ["rollback", number],
+        ["diff", number, 1],
+        ["diff", 1, number],
+    )
+    for command in commands:  # before there is any notebook, too
+        assert "There is no snapshot" in run(*command, code=1)["error"]
+    assert not (files / "home").exists()
+    run("add", files / "bread.txt")
+    before = sorted(path for path in (files / "home").rglob("*") if "lease" not in path.parts)
+    for command in commands:
+        assert f"There is no snapshot {number}." in run(*command, code=1)["error"]
+    assert sorted(path for path in (files / "home").rglob("*") if "lease" not in path.parts) == before
+    assert run("keep", 1, "--off")["kept"] == []  # there is one, and it may be retired anyway
+
+
+def test_the_newest_snapshot_stays_in_history_also_when_it_is_damaged(run, files):
+    run("add", files / "bread.txt")
+    run("add", files / "water.txt")
+    assert "newest" in run("rollback", 2, code=1)["error"]
+    assert "newest" in run("forget", 2, code=1)["error"]
+    same = run("diff", 2, 2)["diff"]
+    assert (same["added"], same["chunks_added"], same["chunks_kept"]) == ([], 0, 2)
+    (files / "home/default/notebooks/main/manifests/00000002.json").write_bytes(b"{}")
+    history = run("history")
+    assert [one["snapshot"] for one in history["history"]] == [1]
+    assert "00000002.json" in history["damaged"][0]
+    for command in (["keep", 2], ["diff", 1, 2], ["rollback", 2]):
+        assert "00000002.json" in run(*command, code=1)["error"]
+    assert "newest" in run("forget", 1, code=1)["error"]
+    # Its number must not be given to another snapshot.
+    assert "Build again first" in run("forget", 2, code=1)["error"]
+    assert run("build")["snapshot"] == 3
+    assert "forgotten" in run("forget", 2)["sentence"]
+    assert run("history")["damaged"] == []
+
+
+def test_findings_are_a_failure_of_the_doctor_and_notes_are_none(run, files):
+    run("add", files / "bread.txt")
+    original = next((files / "home/default/originals").glob("*/*"))
+    original.unlink()
+    found = run("doctor", code=1)
+    assert [(one["code"], one["severity"]) for one in found["findings"]] == [("original-missing", "warning")]
+    for one in found["findings"]:
+        assert one["sentence"]
+        assert one["lost"]
+        assert one["repair"]
+    left = run("doctor", "--repair", "--yes", code=1)
+    assert (left["verdict"], [one["code"] for one in left["findings"]]) == ("FAILED", ["original-missing"])
+    run("add", files / "bread.txt")
+    stray = files / "home/default/originals/.tmp-1"
+    stray.write_bytes(b"rest")
+    os.utime(stray, (1, 1))
+    noted = run("doctor")
+    assert [(one["code"], one["severity"]) for one in noted["findings"]] == [("leftovers", "note")]
 
 
 def test_damage_is_a_failure_of_the_doctor_until_it_is_repaired(run, files):
