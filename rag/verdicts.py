@@ -20,6 +20,9 @@ from rag.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
 from rag.snapshots import lease_holder
 from rag.state import State, behind
 
+REFUSED_STEP = "Set the model back, or build a new index for the one that answers now (build --new-space)."
+REFUSED_CHANGE = Change("embedder.model", "the model of the saved vectors", "another model under the same name")
+
 
 @dataclass(frozen=True)
 class Status:
@@ -157,8 +160,8 @@ def _verdict(found: _Findings) -> Verdict:
             VerdictName.REFUSED,
             head,
             found.refusal,
-            "Set the model back, or build a new index for the one that answers now (build --new-space).",
-            (Change("embedder.model", "the model of the saved vectors", "another model under the same name"),),
+            REFUSED_STEP,
+            (REFUSED_CHANGE,),
         )
     if found.interrupted and not (found.same_recipe and head and head.sources_fp == state.sources_fp):
         paid = f"{found.interrupted.paid:,} of {count(found.interrupted.total, 'text')}"

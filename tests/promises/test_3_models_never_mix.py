@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rag.errors import ModelError, SpaceRefused
+from rag.errors import ModelError, ServerDown, SpaceRefused
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
@@ -215,3 +215,64 @@ def test_shortened_vectors_are_another_space(tmp_path):
     assert again.status().verdict.name == "HIT"
     asking = notebook(settings(home), CountingEmbedding(dimensions=64))
     assert open_snapshot(asking).search("river").passages
+
+
+def test_another_model_under_the_same_name_and_back_again(tmp_path):
+    """A server changes its model behind one name, and back: each time the canary alone finds the saved space."""
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(5))])
+    found = hits(opened(notebook(tmp_path, CountingEmbedding())).search("river stone"))
+    other = notebook(tmp_path, CountingEmbedding(seed=1))
+    with pytest.raises(SpaceRefused):
+        other.add([file("b.txt", text_of(2, 2))])
+    assert other.remove(["b.txt"]).verdict.name is VerdictName.REFUSED  # removed, and said what keeps it from answering
+    other.new_space()
+    assert other.build().verdict.name is VerdictName.REBUILT
+    back = CountingEmbedding()
+    book = notebook(tmp_path, back)
+    with pytest.raises(SpaceRefused):  # a third one is refused by both, and that is no reason to guess
+        opened(notebook(tmp_path, CountingEmbedding(seed=2))).search("river stone")
+    assert book.status().verdict.name is VerdictName.REFUSED
+    outcome = book.build()
+    assert outcome.verdict.name is VerdictName.SWITCHED
+    receipt = outcome.verdict.receipt
+    assert (receipt.texts, receipt.canary_texts, back.texts, outcome.chunks.embedded) == (0, CANARY, CANARY, 0)
+    assert book.status().verdict.name is VerdictName.HIT
+    assert hits(opened(book).search("river stone")) == found
+    # And once more, noticed by the first question instead: answered by words, then switched without any call.
+    model = CountingEmbedding(seed=1)
+    again = notebook(tmp_path, model)
+    assert "saved space of its own" in opened(again).search("river stone").notes[0]
+    assert (model.texts, model.queries) == (CANARY, 0)
+    status = notebook(tmp_path).status()
+    assert status.verdict.name is VerdictName.OTHER_RECIPE
+    assert "Switch" in status.verdict.next_step
+    assert notebook(tmp_path).build().verdict.name is VerdictName.SWITCHED
+    assert opened(again).search("river stone").notes == ()
+
+
+def test_after_refused_a_build_with_nothing_to_do_says_what_looking_says(tmp_path):
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(3))])
+    model = CountingEmbedding(seed=1)
+    book = notebook(tmp_path, model)
+    with pytest.raises(SpaceRefused):
+        opened(book).search("river stone")
+    history = book.history()
+    outcome = book.build()
+    assert outcome.verdict.name is book.status().verdict.name is VerdictName.REFUSED
+    assert "another one" in outcome.verdict.sentence
+    assert "--new-space" in outcome.verdict.next_step
+    assert (outcome.verdict.receipt.canary_texts, book.history(), model.texts) == (CANARY, history, 2 * CANARY)
+    down = CountingEmbedding(fail_at=1, error=ServerDown("No connection. Try again."))
+    outcome = notebook(tmp_path, down).build()
+    assert outcome.verdict.name is book.status().verdict.name is VerdictName.REFUSED
+    assert "No connection" in outcome.verdict.sentence
+    right = CountingEmbedding()
+    outcome = notebook(tmp_path, right).build()
+    assert outcome.verdict.name is VerdictName.UNCHANGED
+    assert "No model was called" not in outcome.verdict.sentence
+    receipt = outcome.verdict.receipt
+    assert (receipt.texts, receipt.canary_texts, right.texts) == (0, CANARY, CANARY)
+    assert book.status().verdict.name is VerdictName.HIT
+    quiet = notebook(tmp_path).build()  # and from now on nobody is asked
+    assert (quiet.verdict.name, quiet.verdict.receipt.calls) == (VerdictName.UNCHANGED, 0)
+    assert "No model was called" in quiet.verdict.sentence
