@@ -154,9 +154,17 @@ def test_a_little_noise_is_the_same_model_and_more_is_not(spaces: Spaces) -> Non
     noise = np.random.default_rng(1).standard_normal(saved.shape).astype(np.float32)
     noise -= (noise * saved).sum(axis=1, keepdims=True) * saved
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    for cosine in (0.999, CANARY_COSINE + 1e-4):
-        near = (cosine * saved + (1 - cosine**2) ** 0.5 * noise).astype(np.float32)
-        spaces.check(space, silent(), near, near)
+
+    def at(cosine: float) -> np.typing.NDArray[np.float32]:
+        turned: np.typing.NDArray[np.float32] = (cosine * saved + (1 - cosine**2) ** 0.5 * noise).astype(np.float32)
+        return turned
+
+    # The least that two graphs of the default model's weights gave, and the most that quantising them again left.
+    for cosine in (0.9988, CANARY_COSINE + 1e-4):
+        assert spaces.check(space, silent(), at(cosine), at(cosine)) == space
+    for cosine in (0.9963, 0.9913):
+        with pytest.raises(SpaceRefused, match=f"{cosine} only"):
+            spaces.check(space, silent(), at(cosine), at(cosine))
     far = saved.copy()
     far[5] = CANARY_COSINE * saved[5] + (1 - CANARY_COSINE**2) ** 0.5 * noise[5] - 1e-3 * saved[5]
     with pytest.raises(SpaceRefused):
