@@ -116,6 +116,8 @@ class Spaces:
         """Every saved space that passes its check, oldest first."""
         found = []
         for name in self._objects.folders("spaces"):
+            if name.startswith("."):
+                continue  # the rest of one that was being deleted
             try:
                 body = self._body(f"spaces/{name}/space.json")
             except (NotFound, Damaged):
