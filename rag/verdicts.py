@@ -150,7 +150,14 @@ def _verdict(found: _Findings) -> Verdict:
     head, state = found.head, found.state
     if found.holder:
         answering = f" Snapshot {head.snapshot} keeps answering." if head else ""
-        return _name(VerdictName.BUSY, head, f"{found.holder} is building.{answering}", "Follow its progress.")
+        pending = () if head and head.sources_fp == state.sources_fp else state.pending
+        return _name(
+            VerdictName.BUSY,
+            head,
+            f"{found.holder} is building.{answering}",
+            "Follow its progress.",
+            (*found.changes, *pending),
+        )
     if found.problems:
         return _damaged(found)
     if head is None and not state.sources:

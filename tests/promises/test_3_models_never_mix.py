@@ -3,8 +3,11 @@ adds anything; a changed setting meets an empty place, and switching back costs 
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
+from pydantic import PrivateAttr
 
 from rag.errors import ModelError, ServerDown, SpaceRefused
 from rag.loader import open_snapshot
@@ -20,6 +23,8 @@ from tests.notebooks import (
     local_settings,
     notebook,
     opened,
+    python,
+    said,
     settings,
     text_of,
     total_chunks,
@@ -276,3 +281,65 @@ def test_after_refused_a_build_with_nothing_to_do_says_what_looking_says(tmp_pat
     quiet = notebook(tmp_path).build()  # and from now on nobody is asked
     assert (quiet.verdict.name, quiet.verdict.receipt.calls) == (VerdictName.UNCHANGED, 0)
     assert "No model was called" in quiet.verdict.sentence
+
+
+class Held(CountingEmbedding):
+    """A model that stops before its first chunk until it is let go on."""
+
+    _arrived: threading.Event = PrivateAttr(default_factory=threading.Event)
+    _go_on: threading.Event = PrivateAttr(default_factory=threading.Event)
+
+    def _get_text_embeddings(self, texts):
+        if texts[0].startswith("Entry"):
+            self._arrived.set()
+            assert self._go_on.wait(60)
+        return super()._get_text_embeddings(texts)
+
+
+ASKING = """
+import json, sys
+from tests.doubles import CountingEmbedding
+from tests.notebooks import notebook, opened, answered, settings
+
+home, model = sys.argv[1:]
+embedding = CountingEmbedding(model_name=model, seed=0)
+book = notebook(settings(home, embed_model=model), embedding)
+answer = answered(book, "What does Entry 0-3 tell of?")
+status = book.status().verdict
+print(json.dumps({
+    "snapshot": answer.snapshot, "verdict": answer.verdict, "space": answer.space, "notes": list(answer.notes),
+    "dense": [one.dense is not None for one in answer.passages], "first": answer.passages[0].text,
+    "status": status.name, "sentence": status.sentence, "changes": [str(one) for one in status.changes],
+    "asked": embedding.queries,
+}))
+"""
+
+
+def test_while_another_space_is_built_questions_are_answered_from_the_old_one_and_say_so(tmp_path):
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(5))])
+    model = Held(seed=1)
+    building = notebook(settings(tmp_path, embed_model="other"), model)
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(building.build()))
+    thread.start()
+    try:
+        assert model._arrived.wait(60)
+        told = {name: said(python(ASKING, tmp_path, name)) for name in ("counting", "other")}
+        here = opened(notebook(tmp_path, CountingEmbedding())).search("What does Entry 0-3 tell of?")
+    finally:
+        model._go_on.set()
+        thread.join()
+    for one in told.values():
+        assert (one["snapshot"], one["verdict"], one["status"]) == (1, "BUSY", "BUSY")
+        assert one["space"].startswith("counting ")
+        assert "Snapshot 1 keeps answering" in one["sentence"]
+        assert "0-3" in one["first"]
+    old, new = told["counting"], told["other"]
+    assert (old["notes"], all(old["dense"]), old["asked"]) == ([], True, 1)
+    assert (any(new["dense"]), new["asked"]) == (False, 0)  # the vectors of one space, never a question of the other
+    assert "built with counting" in new["notes"][0]
+    assert new["changes"] == ["embedder.model: counting → other"]
+    assert (here.snapshot, here.passages[0].text) == (1, old["first"])
+    assert outcomes[0].verdict.name is VerdictName.REBUILT
+    assert notebook(settings(tmp_path, embed_model="other")).status().verdict.name is VerdictName.HIT
+    assert opened(building).search("What does Entry 0-3 tell of?").snapshot == 2
