@@ -45,6 +45,10 @@ _NO_ORIGINAL = "The original "
 """Begins the one kind of reason for failing that the same bytes can cure."""
 
 _DISTURBED = "Another process wrote into this index at the same moment. Build again."
+_OF_ANOTHER = (
+    "The model that answers now is not the one of this notebook's vectors; it has a saved space of its own, which this "
+    "notebook was never built in. Build again to build it there beside the old one."
+)
 _LISTED = 50
 """Most changes and failures a manifest lists; counts tell the rest."""
 
@@ -131,15 +135,21 @@ class _Build:
             try:
                 live = self.payments.admit()
             except (SpaceRefused, ModelError) as error:
-                return self._refused(base.manifest, str(error))
-            return self._unchanged(base.manifest) if live == space else self._bring_up(live)
+                return self._not_answering(base.manifest, VerdictName.REFUSED, str(error), REFUSED_STEP)
+            if live == space:
+                return self._unchanged(base.manifest)
+            if self.ground.base(self.config, live):
+                return self._bring_up(live)
+            return self._not_answering(base.manifest, VerdictName.OTHER_RECIPE, _OF_ANOTHER, "Set the model back.")
         reads = self._read(todo)
         if space is None and not any(read.pieces for read in reads) and head is None:
             return self._unreadable(wanted, todo, reads)
         if space is None or self._missing(space, reads):
             live = self.payments.admit()
-            if live != space and (base or self.ground.base(self.config, live)):
+            if live != space and self.ground.base(self.config, live):
                 return self._bring_up(live)  # another variant than was planned for
+            if live != space and base:
+                raise SpaceRefused(f"{_OF_ANOTHER} Or set the model back. Nothing was mixed or paid for.")
             space = live
         for read in reads:
             read.keys = [vector_key(space.fingerprint, "text", piece.embed_text) for piece in read.pieces]
@@ -354,13 +364,11 @@ class _Build:
         sentence = f"Nothing to do: snapshot {base.snapshot} already is what is wanted. {called}"
         return self._as_it_was(base, Verdict(VerdictName.UNCHANGED, sentence, "", base.snapshot, (), receipt))
 
-    def _refused(self, base: Manifest, problem: str) -> Outcome:
+    def _not_answering(self, base: Manifest, name: VerdictName, problem: str, step: str) -> Outcome:
         """The index is what is wanted, and the model that was refused is not back: what looking says too."""
         receipt = self.payments.receipt(base.counts.chunks, time.monotonic() - self.started, {})
         sentence = f"Snapshot {base.snapshot} is complete, and the model for questions was refused. {problem}"
-        return self._as_it_was(
-            base, Verdict(VerdictName.REFUSED, sentence, REFUSED_STEP, base.snapshot, (REFUSED_CHANGE,), receipt)
-        )
+        return self._as_it_was(base, Verdict(name, sentence, step, base.snapshot, (REFUSED_CHANGE,), receipt))
 
     def _as_it_was(self, base: Manifest, verdict: Verdict) -> Outcome:
         return Outcome(

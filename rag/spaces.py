@@ -347,7 +347,8 @@ class Spaces:
         """Note which of the variants the live model is of; none of them is refused any more."""
         for one in variants:
             self._note(self._refusal_name(one))
-        if len(variants) > 1 and not self._agreed_at(live):
+        noted = [one for one in variants if self._agreed_at(one)]
+        if len(variants) > 1 and noted != [live]:
             for one in variants:
                 self._note(self._live_name(one))
             self._note(self._live_name(live), {})

@@ -343,3 +343,32 @@ def test_while_another_space_is_built_questions_are_answered_from_the_old_one_an
     assert outcomes[0].verdict.name is VerdictName.REBUILT
     assert notebook(settings(tmp_path, embed_model="other")).status().verdict.name is VerdictName.HIT
     assert opened(building).search("What does Entry 0-3 tell of?").snapshot == 2
+
+
+def test_a_notebook_that_was_never_built_with_the_answering_model_is_not_built_anew_unasked(tmp_path):
+    """The model changed, and another notebook has a space for it already: known is not the same as wanted here."""
+    first = notebook(tmp_path, CountingEmbedding())
+    first.add([file("a.txt", text_of(5))])
+    changed = CountingEmbedding(seed=1)
+    second = notebook(tmp_path, changed, slug="second")
+    second.new_space()
+    second.add([file("c.txt", text_of(1, 3))])
+    opened(first).search("river stone")  # by the old model, which is the one that answered last
+    with pytest.raises(SpaceRefused):
+        opened(notebook(tmp_path, CountingEmbedding(seed=2))).search("river stone")
+    book = notebook(tmp_path, changed)
+    before = total_chunks(changed)
+    idle = book.build()
+    assert idle.verdict.name is book.status().verdict.name is VerdictName.OTHER_RECIPE
+    assert "never built in" in idle.verdict.sentence
+    assert (len(book.history()), total_chunks(changed)) == (1, before)
+    opened(first).search("river stone")
+    with pytest.raises(SpaceRefused, match="never built in"):
+        book.add([file("b.txt", text_of(2, 2))])
+    assert total_chunks(changed) == before
+    status = book.status()
+    assert status.verdict.name is VerdictName.OTHER_RECIPE
+    assert "embedder.variant: 0 → 1" in [str(change) for change in status.verdict.changes]
+    assert book.estimate().texts == 7
+    assert book.build().chunks.embedded == 7
+    assert book.status().verdict.name is VerdictName.HIT
