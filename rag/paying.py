@@ -23,13 +23,17 @@ MakeEmbedder = Callable[[Config], "Embedder"]
 
 
 class Payments:
-    """The embedding model of one build, and what it has cost so far."""
+    """The embedding model of one build, and what it has cost so far, attempts included that lost the race to publish:
+    the model is checked once for all of them.
 
-    def __init__(self, place: Place, config: Config, make_embedder: MakeEmbedder, snapshot: int) -> None:
+    `snapshot` is the number being built, for the ledger; each attempt sets its own.
+    """
+
+    def __init__(self, place: Place, config: Config, make_embedder: MakeEmbedder) -> None:
         self._place = place
         self._config = config
         self._make = make_embedder
-        self._snapshot = snapshot
+        self.snapshot: int | None = None
         self._embedder: Embedder | None = None
         self._before: Usage | None = None
         self._admitted: Space | None = None
@@ -45,9 +49,11 @@ class Payments:
         if self._admitted is None:
             embedder = self._ready()
             before = embedder.usage.texts
-            with recorded(self._place, embedder, self._config.embed_model, "canary", snapshot=self._snapshot):
-                self._admitted = self._place.spaces.admit(embedder, self._config)
-            self.canary_texts = embedder.usage.texts - before
+            try:
+                with recorded(self._place, embedder, self._config.embed_model, "canary", snapshot=self.snapshot):
+                    self._admitted = self._place.spaces.admit(embedder, self._config)
+            finally:
+                self.canary_texts += embedder.usage.texts - before
         return self._admitted
 
     def embed(
@@ -66,7 +72,7 @@ class Payments:
             embedder,
             self._config.embed_model,
             "build",
-            snapshot=self._snapshot,
+            snapshot=self.snapshot,
             space=space.fingerprint,
         ) as recording:
             for batch in embedder.embed(texts, "text", cancelled=cancelled):

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from rag import planner
 from rag.chunking import chunk_rows, grouped, read_all
 from rag.config import Config
-from rag.errors import Cancelled, Conflict, Damaged, ReadError
+from rag.errors import Cancelled, Conflict, Damaged, ModelError, ReadError, SpaceRefused
 from rag.fingerprint import vector_key
 from rag.ground import Base, find_ground
 from rag.history import retire, to_retire
@@ -41,11 +41,16 @@ from rag.spaces import Space
 from rag.state import only_after
 from rag.tables import ChunkRow, ChunkTable
 from rag.vectors import VectorCache
+from rag.verdicts import REFUSED_CHANGE, REFUSED_STEP
 
 _NO_ORIGINAL = "The original "
 """Begins the one kind of reason for failing that the same bytes can cure."""
 
 _DISTURBED = "Another process wrote into this index at the same moment. Build again."
+_OF_ANOTHER = (
+    "The model that answers now is not the one of this notebook's vectors; it has a saved space of its own, which this "
+    "notebook was never built in. Build again to build it there beside the old one."
+)
 _LISTED = 50
 """Most changes and failures a manifest lists; counts tell the rest."""
 
@@ -81,9 +86,10 @@ def build_held(
     cancelled: IsCancelled = never,
 ) -> Outcome:
     """`build`, for a caller that holds the lease."""
+    payments = Payments(place, config, make_embedder)
     for attempt in range(8):
         try:
-            return _Build(place, config, make_embedder, on_event, cancelled).run()
+            return _Build(place, config, payments, on_event, cancelled).run()
         except Conflict:
             # Somebody writes or publishes without our lease. Plan again on the new head: what we paid for is in the
             # cache. Not at once, or two who do the same would meet again and again.
@@ -115,7 +121,7 @@ class _Build:
 
     place: Place
     config: Config
-    make_embedder: MakeEmbedder
+    payments: Payments
     on_event: OnEvent
     cancelled: IsCancelled
 
@@ -127,15 +133,14 @@ class _Build:
         self.resumed = self.journal.read() is not None
         # The number first: whoever publishes after this look takes it, and we lose the race instead of skipping theirs.
         self.snapshot = self.place.snapshots.next_number()
+        self.payments.snapshot = self.snapshot
         self.ground = find_ground(self.place)
         try:
-            return self._bring_up()
+            return self._bring_up(self.place.spaces.wanted(self.config))
         finally:
             self.ground.leave()
 
-    def _bring_up(self) -> Outcome:
-        self.payments = Payments(self.place, self.config, self.make_embedder, self.snapshot)
-        space = self.place.spaces.wanted(self.config)
+    def _bring_up(self, space: Space | None) -> Outcome:
         base = self.ground.base(self.config, space)
         built = base.rows if base else []
         wanted = standing(self.place.registry.rows(self.ground.state.registry), built)
@@ -143,14 +148,30 @@ class _Build:
         head, passed_over = self.ground.head, self.ground.passed_over
         if not (wanted or head or passed_over):
             return self._nothing("This notebook has no sources yet, so nothing was built.")
-        if base and todo.nothing and base.manifest is head and not passed_over:
+        if space and base and todo.nothing and base.manifest is head and not passed_over:
             self.journal.clear()
-            return self._unchanged(base.manifest)
+            if not self.place.spaces.refusal(space):
+                return self._unchanged(base.manifest)
+            # Nothing to do, and yet no answers: the model may have been set back since.
+            try:
+                live = self.payments.admit()
+            except (SpaceRefused, ModelError) as error:
+                return self._not_answering(base.manifest, VerdictName.REFUSED, str(error), REFUSED_STEP)
+            if live == space:
+                return self._unchanged(base.manifest)
+            if self.ground.base(self.config, live):
+                return self._bring_up(live)
+            return self._not_answering(base.manifest, VerdictName.OTHER_RECIPE, _OF_ANOTHER, "Set the model back.")
         reads = self._read(todo)
         if space is None and not any(read.pieces for read in reads) and head is None:
             return self._unreadable(wanted, todo, reads)
         if space is None or self._missing(space, reads):
-            space = self.payments.admit()
+            live = self.payments.admit()
+            if live != space and self.ground.base(self.config, live):
+                return self._bring_up(live)  # another variant than was planned for
+            if live != space and base:
+                raise SpaceRefused(f"{_OF_ANOTHER} Or set the model back. Nothing was mixed or paid for.")
+            space = live
         for read in reads:
             read.keys = [vector_key(space.fingerprint, "text", piece.embed_text) for piece in read.pieces]
         recipe = wanted_recipe(self.config, space)
@@ -361,10 +382,20 @@ class _Build:
         return tuple(changes)
 
     def _unchanged(self, base: Manifest) -> Outcome:
-        receipt = Receipt(saved_texts=base.counts.chunks, seconds=time.monotonic() - self.started)
-        sentence = f"Nothing to do: snapshot {base.snapshot} already is what is wanted. No model was called."
+        receipt = self.payments.receipt(base.counts.chunks, time.monotonic() - self.started, {})
+        called = "The model is the one of its vectors." if receipt.canary_texts else "No model was called."
+        sentence = f"Nothing to do: snapshot {base.snapshot} already is what is wanted. {called}"
+        return self._as_it_was(base, Verdict(VerdictName.UNCHANGED, sentence, "", base.snapshot, (), receipt))
+
+    def _not_answering(self, base: Manifest, name: VerdictName, problem: str, step: str) -> Outcome:
+        """The index is what is wanted, and the model that was refused is not back: what looking says too."""
+        receipt = self.payments.receipt(base.counts.chunks, time.monotonic() - self.started, {})
+        sentence = f"Snapshot {base.snapshot} is complete, and the model for questions was refused. {problem}"
+        return self._as_it_was(base, Verdict(name, sentence, step, base.snapshot, (REFUSED_CHANGE,), receipt))
+
+    def _as_it_was(self, base: Manifest, verdict: Verdict) -> Outcome:
         return Outcome(
-            verdict=Verdict(VerdictName.UNCHANGED, sentence, "", base.snapshot, (), receipt),
+            verdict=verdict,
             sources=SourceCounts(total=base.counts.sources, unchanged=base.counts.sources, failed=base.counts.failed),
             chunks=ChunkCounts(base.counts.chunks, 0, base.counts.chunks),
             failures=tuple((failure.name, failure.reason) for failure in base.failures),

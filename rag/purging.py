@@ -404,10 +404,10 @@ def _purge_originals(place: Place, rows: Sequence[SourceRow], shared: set[str], 
 
 
 def _purge_set_aside(place: Place) -> None:
-    """What was moved aside as damaged, or left by an import or an add that was killed, may hold anything: all of it
-    goes. No add is under way, because we hold every lease."""
+    """What was moved aside as damaged, or left by an import, a deletion or an add that was killed, may hold anything:
+    all of it goes. No add is under way, because we hold every lease."""
     root = place.objects.root
-    for pattern in ("*.damaged*", "*.torn", "damaged-*.lance", ".tmp-import-*"):
+    for pattern in ("*.damaged*", "*.torn", "damaged-*.lance", ".tmp-import-*", ".tmp-deleted-*"):
         for folder in (place.folder, root / "spaces", root / "originals", root / "notebooks", root):
             for path in list(folder.rglob(pattern) if folder != root else folder.glob(pattern)):
                 with translated(path.name):

@@ -124,10 +124,16 @@ class Questions:
             before = self._embedder.usage.texts
             try:
                 with self._recorded(self._embedder, "canary"):
-                    self._place.spaces.check(self.space, self._embedder)
-                    self._checked = True
+                    live = self._place.spaces.check(self.space, self._embedder)
+                    self._checked = live == self.space  # inside: where the ledger fails, it was paid for
             except (Damaged, NotFound) as error:  # a model that cannot be checked is not used
                 return None, f"Searched by words only, because the model cannot be checked. {error}"
             self._canary_texts += self._embedder.usage.texts - before
+            if live != self.space:
+                return None, (
+                    "Searched by words only: this snapshot was built with another model than the one that answers to "
+                    f"{self.space.model} now, which has a saved space of its own. Build to switch to it; nothing is "
+                    "paid for twice."
+                )
         self._checked = True
         return self._embedder, ""

@@ -49,7 +49,12 @@ def delete_space(notebook: Notebook, fingerprint: str, *, sure: bool) -> Report:
     from rag.space_removal import remove_space
 
     removal = remove_space(notebook.place, fingerprint, sure=sure)
-    return _said(notebook, removal.sentence) | {"deleted": removal.done, "vectors": removal.vectors}
+    return _said(notebook, removal.sentence) | {
+        "deleted": removal.done,
+        "vectors": removal.vectors,
+        "tokens": removal.tokens,
+        "cost_usd": removal.cost_usd,
+    }
 
 
 def _build(notebook: Notebook, options: argparse.Namespace) -> Report:

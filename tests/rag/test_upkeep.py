@@ -216,16 +216,26 @@ def test_after_refused_a_new_space_is_filled_beside_the_old_one(tmp_path):
     outcome = changed.build()
     assert (outcome.verdict.name, outcome.chunks.embedded) == (VerdictName.REBUILT, 6)
     assert total_chunks(model) == 6
-    assert model.texts == 6 + 3 * CANARY  # refused, branched, admitted
+    assert model.texts == 6 + 2 * CANARY  # refused, branched; the canary of that admits the model too
     assert changed.status().verdict.name is VerdictName.HIT
     assert [(one["variant"], one["vectors"]) for one in changed.spaces()] == [(0, 4), (1, 6)]
     assert opened(changed).search("river stone").passages[0].dense is not None
-    # The old model again: refused by the newer space, and nothing is mixed; its own snapshot still answers it.
-    old = notebook(tmp_path, CountingEmbedding())
-    with pytest.raises(SpaceRefused):
-        opened(old).search("river stone")
-    assert old.status().verdict.name is VerdictName.REFUSED
+    # The old model again: its own space is known, so it is neither refused nor mixed with the newer one.
+    back = CountingEmbedding()
+    old = notebook(tmp_path, back)
+    found = opened(old).search("river stone")
+    assert "saved space of its own" in found.notes[0]
+    assert all(one.dense is None for one in found.passages)
+    assert old.status().verdict.name is VerdictName.OTHER_RECIPE
     from rag.loader import open_snapshot
 
     assert open_snapshot(old, 1).search("river stone").passages[0].dense is not None
-    assert [one["vectors"] for one in old.spaces()] == [4, 6]
+    asked = back.texts
+    outcome = old.build()
+    assert (outcome.verdict.name, outcome.chunks.embedded) == (VerdictName.REBUILT, 2)  # b.txt, which it never had
+    assert back.texts == asked + 2 + CANARY
+    assert old.status().verdict.name is VerdictName.HIT
+    found = opened(old).search("river stone")
+    assert found.notes == ()
+    assert found.passages[0].dense is not None
+    assert [one["vectors"] for one in old.spaces()] == [6, 6]
