@@ -179,7 +179,7 @@ class _Repair:
             if least < CANARY_COSINE:
                 raise SpaceRefused(
                     f"The index is from {space}, and the model that answers to this name now is another one: vectors "
-                    f"of the same texts agree to {least:.3f} only. Set the model back, or build a new index for the "
+                    f"of the same texts agree to {least:.4f} only. Set the model back, or build a new index for the "
                     "new one. Nothing was mixed."
                 )
 

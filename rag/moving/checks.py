@@ -148,7 +148,7 @@ def _check_space(staged: Place, place: Place, manifest: Manifest) -> Space:
     if least < CANARY_COSINE:
         raise SpaceRefused(
             f"The archive's vectors are from {saved.space}, and this home knows that name as another model: their test "
-            f"vectors agree to {least:.3f} only, and {CANARY_COSINE} is needed. Import into another workspace."
+            f"vectors agree to {least:.4f} only, and {CANARY_COSINE} is needed. Import into another workspace."
         )
     return saved.space
 

@@ -64,7 +64,7 @@ def compared(embedder: Embedder, config: Config, stored: StoredIndex) -> tuple[s
         ours[indexes] = batch
     least = float((unit(vectors[chosen]) * ours).sum(axis=1).min())
     if least < AGREED:
-        return f"the configured model gives other vectors (they agree to {least:.3f} only)", least
+        return f"the configured model gives other vectors (they agree to {least:.4f} only)", least
     return "", least
 
 
