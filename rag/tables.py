@@ -60,7 +60,7 @@ _STOP_WORDS = (
 _TOKENS: dict[str, Any] = {"base_tokenizer": "icu/split", "custom_stop_words": _STOP_WORDS.split()}
 
 # `optimize()` copies all data and the whole text index, rebuilding the index copies the index, and a query pays for
-# each row not yet in it (about 15 µs) and each fragment. Hence rarely, and each for its own reason.
+# each row not yet in it (15 to 75 µs) and each fragment. Hence rarely, and each for its own reason.
 _FRAGMENTS_AT_MOST = 32
 _WAITING_AT_LEAST, _WAITING_AT_MOST, _WAITING_SHARE = 64, 2000, 50
 _DELETED_AT_LEAST = 1024
