@@ -23,9 +23,10 @@ HASHED_AT_OPENING = 4 << 20
 Lance's own manifests and the registry are hashed as a rule, and a snapshot of up to about 1,800 chunks of 384
 dimensions as a whole."""
 
-HASHED_BEFORE_BUILDING = 32 << 20
-"""The same for what a build starts from, for going back, and for the doctor's usual look: 20 to 50 ms, which are little
-beside the rest. Up to about 15,000 chunks as a whole."""
+HASHED_BEFORE_USE = 32 << 20
+"""The same for the first search, which reads the vectors anyway, for what a build starts from, for going back, for
+`status` on the command line, and for the doctor's usual look: 20 to 50 ms, which are little beside the rest. Up to
+about 15,000 chunks as a whole."""
 
 Kind = Literal["missing", "unreadable", "size", "altered"]
 
@@ -44,11 +45,13 @@ class PinnedFiles:
     """Checks the pinned files of snapshots; a file that several of them pin is hashed once.
 
     `budget` bounds the bytes hashed per snapshot, small files first; None: all of them. Sizes are always compared.
+    `beyond` are the bytes that were hashed before, with a smaller budget: they are not hashed again.
     """
 
-    def __init__(self, place: Place, budget: int | None = HASHED_BEFORE_BUILDING) -> None:
+    def __init__(self, place: Place, budget: int | None = HASHED_BEFORE_USE, *, beyond: int = 0) -> None:
         self._place = place
         self._budget = budget
+        self._beyond = beyond
         self._digests: dict[Path, str] = {}
         self.hashed = 0
 
@@ -67,7 +70,7 @@ class PinnedFiles:
         spent = 0
         for folder, file in sorted(files, key=lambda one: (one[1].size, one[0], one[1].path)):
             spent += file.size
-            hashing = self._budget is None or spent <= self._budget
+            hashing = spent > self._beyond and (self._budget is None or spent <= self._budget)
             found = self._look(f"{folder}/{file.path}", file, manifest.snapshot, hashing)
             if found is not None:
                 yield found

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from rag import upkeep
 from rag.citations import Answer, Found
@@ -47,6 +47,9 @@ from rag.reports import (
     receipt_report,
 )
 from rag.verdicts import Status
+
+if TYPE_CHECKING:
+    from rag.loader import Opened
 
 _VERDICT_OF: tuple[tuple[type[RagbookError], VerdictName], ...] = (
     (SpaceRefused, VerdictName.REFUSED),
@@ -270,11 +273,22 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
     nothing = nothing_to_open(status)
     if nothing is not None:
         return nothing | {"hits": []}
-    from rag.loader import open_snapshot
-
-    opened = open_snapshot(notebook)
+    opened = _opened(notebook)
     found = opened.search(options.text, options.k)
     return found_report(replace(found, notes=(*found.notes, *opened.problems)), notebook.status())
+
+
+def _opened(notebook: Notebook) -> Opened:
+    """The newest snapshot whose files are intact, as far as is looked before a search."""
+    from rag.loader import open_snapshot
+
+    while True:
+        opened = open_snapshot(notebook)
+        try:
+            opened.check()
+        except Damaged:  # remembered: the next opening passes it over, or says that nothing is left
+            continue
+        return opened
 
 
 def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
@@ -282,10 +296,8 @@ def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
     nothing = nothing_to_open(status)
     if nothing is not None:
         return nothing | {"answer": status.verdict.sentence, "citations": []}
-    from rag.loader import open_snapshot
-
     answer: Answer | None = None
-    opened = open_snapshot(notebook)
+    opened = _opened(notebook)
     for piece in opened.ask(options.text, options.k):
         if isinstance(piece, Answer):
             answer = piece

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rag.checks import HASHED_BEFORE_BUILDING, BadFile, PinnedFiles, bad_original
+from rag.checks import HASHED_BEFORE_USE, BadFile, PinnedFiles, bad_original
 from rag.config import Config
 from rag.errors import Cancelled, Damaged, NewerFormat, NotFound, NotWritable, StoreError
 from rag.findings import Examination, Finding, Severity
@@ -77,7 +77,7 @@ class _Doctor:
     # ------------------------------------------------------------------ snapshots and what they pin
 
     def _snapshots(self) -> Iterator[Finding]:
-        pinned = PinnedFiles(self.place, None if self.deep else HASHED_BEFORE_BUILDING)
+        pinned = PinnedFiles(self.place, None if self.deep else HASHED_BEFORE_USE)
         newer_answers = False
         seen: set[tuple[str, str]] = set()
         for number in reversed(self.place.snapshots.numbers()):

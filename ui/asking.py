@@ -87,7 +87,9 @@ def ask(page: Page, number: int, question: str, replaces: str | None) -> None:
         line.html('<p class="small">Opening the saved index</p>')
         try:
             index = session.opened(page.notebook, snapshot)
+            index.check()
         except Damaged:
+            session.forget_opened()  # what is repaired in place is the same snapshot
             if outdated(page):
                 st.session_state["asked"] = question, replaces  # of the snapshot that answers instead
                 st.rerun()
