@@ -11,11 +11,13 @@ from rag.citations import Answer, Citation, Found, Passage, cited
 from rag.errors import BadKey, Cancelled, ModelError
 from rag.extractive import extract
 from rag.ledger import Ledger, entry
+from rag.manifest import Receipt
 from rag.progress import IsCancelled
-from rag.retrieval import relevant
+from rag.relevance import answerable, relevant
 from rag.snapshots import now
 
 if TYPE_CHECKING:
+    from rag.embedding.embedder import Usage
     from rag.llms import LlmUsage
     from rag.loader import Opened
 
@@ -93,18 +95,26 @@ def answer(opened: Opened, text: str, k: int, *, cancelled: IsCancelled) -> Iter
 def _extractive(frame: _Frame) -> Iterator[str | Answer]:
     questions = frame.opened.questions
     before = questions.usage()
-    text, citations = extract(frame.question, frame.found.passages, questions.local())
-    used = questions.usage() - before
+    text, citations, cosine = extract(frame.question, frame.found.passages, questions.local())
+    if cosine is not None and not answerable(frame.question, frame.found.passages, cosine):
+        yield NOTHING
+        yield frame.answer("nothing relevant", NOTHING, receipt=_with(frame, questions.usage() - before))
+        return
+    receipt = _with(frame, questions.usage() - before)
+    yield text
+    yield frame.answer("extractive", text, _paged(frame.opened, frame.found.passages, citations), receipt=receipt)
+
+
+def _with(frame: _Frame, used: Usage) -> Receipt:
+    """The receipt of the search and of what was used since."""
     receipt = frame.found.receipt
-    receipt = replace(
+    return replace(
         receipt,
         calls=receipt.calls + used.calls,
         texts=receipt.texts + used.texts,
         tokens=receipt.tokens + used.tokens,
         seconds=round(time.monotonic() - frame.started, 4),
     )
-    yield text
-    yield frame.answer("extractive", text, _paged(frame.opened, frame.found.passages, citations), receipt=receipt)
 
 
 def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str | Answer]:
