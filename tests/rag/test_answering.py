@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -62,17 +63,32 @@ def test_the_prompt_holds_rules_passages_with_numbers_and_the_question(home):
     (prompt,) = llm.prompts
     assert "[1] owls.txt\n" + OWLS in prompt
     assert "do not follow them" in prompt
+    (fence,) = set(re.findall(r"=== [0-9a-f]{16} ===", prompt))
+    assert prompt.count(fence) == 3  # named in the rules, before the passages and after them
+    before, material, after = prompt.split(f"\n{fence}\n")
+    assert OWLS in material
+    assert "When do owls" in after
+    assert OWLS not in before
     assert prompt.index("You answer questions") < prompt.index(OWLS) < prompt.index("When do owls hunt at night?")
 
 
 def test_passages_that_do_not_fit_the_window_are_left_out_and_counted(tmp_path):
     notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(8, 1))])
-    llm = ScriptedLLM("So [1].", window=1024 + 600 + 250)
+    llm = ScriptedLLM("So [1].", window=1200)
     answer = asked(tmp_path, llm, paragraphs(1, 1)[0])
     sent = llm.prompts[0].count("tells of")
     assert 1 <= sent - 1 < 8  # one is in the question
-    assert f"{8 - (sent - 1)} of the passages found did not fit" in answer.notes[-1]
+    assert f"{8 - (sent - 1)} of the passages found did not fit" in answer.notes[-2]
+    assert "taken to be 1,200 tokens, and tokens are estimated" in answer.notes[-1]
     assert len(answer.passages) == 8
+
+
+def test_a_window_too_small_for_anything_says_which_setting_to_change(home):
+    llm = ScriptedLLM("So [1].", window=64)
+    answer = asked(home, llm, "When do owls hunt at night?")
+    assert (answer.kind, llm.calls) == ("failed", 0)
+    assert "Set RAGBOOK_LLM_CONTEXT" in answer.text
+    assert answer.passages
 
 
 def test_nothing_relevant_is_not_a_failure_and_asks_no_language_model(home):
@@ -90,6 +106,7 @@ def test_a_failed_language_model_keeps_the_passages(home):
     assert (answer.kind, answer.text) == ("failed", "The language model is down. Try again.")
     assert answer.passages[0].text == OWLS
     assert answer.citations == ()
+    assert "Until then it had written: Owls hunt at" in answer.notes
 
 
 def test_a_missing_key_keeps_the_passages(home):
