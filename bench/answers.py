@@ -40,15 +40,16 @@ class Tally:
     first: int = 0
     in_three: int = 0
 
-    def add(self, answer: Answer, accepted: Sequence[str]) -> None:
-        """Count an answer. `accepted` are the forms of the right one; none where there is none."""
+    def add(self, answer: Answer, accepted: Sequence[Sequence[str]]) -> None:
+        """Count an answer. `accepted` are the forms of the right one, each of parts that must all be said; none where
+        there is none."""
         self.asked += 1
         if answer.kind == "nothing relevant":
             self.declined += 1
             return
         said = [_plain(one.quote) for one in answer.citations[:3]]
-        self.first += any(form in said[0] for form in accepted)
-        self.in_three += any(form in quote for form in accepted for quote in said)
+        self.first += any(all(part in said[0] for part in form) for form in accepted)
+        self.in_three += any(all(part in " ".join(said) for part in form) for form in accepted)
 
     def share(self, figure: str) -> float:
         """Per cent of the questions asked."""
@@ -161,11 +162,10 @@ def _ask(opened: Opened, question: Question, tally: Tally) -> float:
     return spent
 
 
-def _accepted(question: Question) -> list[str]:
+def _accepted(question: Question) -> list[list[str]]:
     if question["answer"] is None:
         return []
-    forms = [" ".join(parts) for parts in question.get("answer_any", ())] or [question["answer"]]
-    return [_plain(form) for form in forms]
+    return [[_plain(part) for part in form] for form in question.get("answer_any") or [[question["answer"]]]]
 
 
 def _plain(text: str) -> str:

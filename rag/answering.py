@@ -167,8 +167,6 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
         notes.append("Stopped by you; what had come is kept.")
     except ModelError as error:
         kind, failure = "failed", str(error)
-        if isinstance(error, ContextTooLong):
-            notes.append("Set RAGBOOK_LLM_CONTEXT to the window of the model: then only what fits is sent.")
         if stream.text.strip():
             notes.append(f"Until then it had written: {' '.join(stream.text.split())}")
     finally:

@@ -53,7 +53,7 @@ _GENERIC = frozenset(
     word
     for text in (
         "who whose what which when where why how many much long old often far big large high tall really exactly then "
-        "now more else again also too true so called name named auch",
+        "now more else again also too true may might must within so called name named auch",
         "wer wann wo wie warum wieso weshalb viel viele lange alt oft genau noch denn welche welcher "
         "welches wurde wird",
         "combien cuánto cuántos cuando donde",

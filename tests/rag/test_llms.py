@@ -58,7 +58,7 @@ def test_a_real_server_refuses_a_bad_key(chat_server: str) -> None:
 
 
 def test_a_real_server_refuses_too_long_a_prompt(chat_server: str) -> None:
-    with pytest.raises(ContextTooLong, match="Cite fewer"):
+    with pytest.raises(ContextTooLong, match="Set RAGBOOK_LLM_CONTEXT"):
         list(stream(model(chat_server, GOOD_KEY), ask("word " * 3000)))
 
 
