@@ -103,19 +103,23 @@ def _completed(
     opened: Opened, question: str, earlier: Sequence[Turn], llm: Any, cancelled: IsCancelled
 ) -> tuple[str, LlmUsage | None, list[str]]:
     """What to search for instead of a question that leans on the one above, what finding out used, and notes."""
-    searched, used, notes = completed(question, earlier), None, []
+    searched, notes = completed(question, earlier), []
+    paid: list[LlmUsage] = []
+
+    def record(usage: LlmUsage) -> None:
+        paid.append(usage)
+        _record(opened, llm, usage)
+
     if llm is not None:
         try:
-            said, used = rewritten(question, earlier, llm, cancelled)
-            searched = said or searched
-            _record(opened, llm, used)
+            searched = rewritten(question, earlier, llm, cancelled, record) or searched
         except Cancelled:
             pass  # the answer itself is stopped at once, with its passages
         except ModelError as error:
             notes.append(f"The question was completed from the one above by rule. {error}")
     if searched != question:
         notes.insert(0, f"Searched for: “{searched}”, because the question leans on the one above.")
-    return searched, used, notes
+    return searched, paid[0] if paid else None, notes
 
 
 def _extractive(frame: _Frame) -> Iterator[str | Answer]:
@@ -169,18 +173,17 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
         kind, failure = "failed", str(error)
         if stream.text.strip():
             notes.append(f"Until then it had written: {' '.join(stream.text.split())}")
-    finally:
+    finally:  # also where whoever reads the answer drops it
         stream.close()
+        _record(frame.opened, llm, stream.usage)
     if stream.finish_reason == "length":
         notes.append(f"The answer was cut off at {sent.answer_tokens:,} tokens.")
-    usage = stream.usage
-    _record(frame.opened, llm, usage)
     yield frame.answer(
         kind,
         failure or stream.text,
         () if failure else _paged(frame.opened, sent.passages, cited(stream.text, sent.passages)),
         model=model,
-        receipt=replace(_and(frame.found.receipt, usage), seconds=round(time.monotonic() - frame.started, 4)),
+        receipt=replace(_and(frame.found.receipt, stream.usage), seconds=round(time.monotonic() - frame.started, 4)),
         notes=tuple(notes),
         first_token_seconds=first,
     )

@@ -93,10 +93,15 @@ def completed(question: str, earlier: Sequence[Turn]) -> str:
 
 
 def rewritten(
-    question: str, earlier: Sequence[Turn], llm: LLM, cancelled: Callable[[], bool]
-) -> tuple[str | None, LlmUsage]:
-    """The question as `llm` says it in full, in one short call, and what that used; None where it said nothing that is
-    one question.
+    question: str,
+    earlier: Sequence[Turn],
+    llm: LLM,
+    cancelled: Callable[[], bool],
+    record: Callable[[LlmUsage], None],
+) -> str | None:
+    """The question as `llm` says it in full, in one short call; None where it said nothing that is one question.
+
+    `record` is told what the call used, whatever became of it.
 
     Raises:
         Cancelled, ModelError: as `TextStream`.
@@ -123,8 +128,9 @@ def rewritten(
         text = "".join(stream)
     finally:
         stream.close()
+        record(stream.usage)
     said = " ".join(text.split()).strip('"“” ')
-    return (said if any(char.isalnum() for char in said) and len(said) <= _QUOTED else None), stream.usage
+    return said if any(char.isalnum() for char in said) and len(said) <= _QUOTED else None
 
 
 def _joined(question: str, above: str) -> str:

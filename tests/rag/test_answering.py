@@ -10,9 +10,10 @@ import pytest
 from rag.answering import NOTHING
 from rag.citations import Answer
 from rag.errors import BadKey, ServerDown
+from rag.ledger import Ledger
 from rag.notebook import Notebook
 from tests.doubles import CountingEmbedding, ScriptedLLM, embedder_of
-from tests.notebooks import answered, file, notebook, opened, paragraphs, settings, text_of
+from tests.notebooks import answered, file, local_settings, notebook, opened, paragraphs, settings, text_of
 
 OWLS = "Owls hunt at night. They eat 12 mice a week."
 BREAD = "Bread rises because yeast makes gas."
@@ -142,6 +143,8 @@ def test_a_stream_that_is_dropped_ends(home):
     assert next(stream) == "word "
     stream.close()
     assert list(stream) == []
+    spent = Ledger(notebook(home, CountingEmbedding()).place.objects).entries()
+    assert [one.purpose for one in spent].count("answer") == 1  # what was written until then may cost something
 
 
 def test_an_answer_of_an_older_state_says_so(home):
@@ -157,3 +160,29 @@ def test_half_a_surrogate_is_no_reason_to_break(home):
     answer = asked(home, ScriptedLLM("So [1]."), "When do owls \ud83d hunt at night?")
     assert answer.kind == "generated"
     answer.question.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Within how many days may units be returned?", "extractive"),
+        ("What do opened kits get?", "extractive"),
+        ("At which number does support answer?", "extractive"),
+        ("refund period", "extractive"),
+        ("Wie lange kann man Geräte zurückgeben?", "nothing relevant"),  # the embedded model knows English
+        ("Who won the Super Bowl in 2016?", "nothing relevant"),
+        ("What is the capital of Mongolia?", "nothing relevant"),
+        ("How do I set the InnoDB buffer pool size in MySQL 8?", "nothing relevant"),
+        ("How many prime numbers are there?", "nothing relevant"),
+    ],
+)
+def test_a_notebook_of_one_short_document_answers_and_declines(tmp_path, question, kind):
+    book = Notebook(local_settings(tmp_path))
+    text = (
+        "Units may be returned within 30 days of delivery for a full refund. Opened calibration kits are store credit "
+        "only. Support answers at 555-0142."
+    )
+    book.add([file("handbook.txt", text)])
+    answer = answered(book, question)
+    assert answer.kind == kind
+    assert all(one.quote in text for one in answer.citations)

@@ -6,6 +6,7 @@ import pytest
 
 from rag.errors import Cancelled, ServerDown
 from rag.followups import Turn, completed, leans, rewritten
+from rag.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, notebook, opened, settings
 
@@ -106,16 +107,17 @@ def test_nothing_above_changes_nothing(question):
 
 def test_a_model_says_the_question_in_full():
     llm = ScriptedLLM(' "What was the revenue\nof Uber in 2024?" ')
-    said, used = rewritten("And in 2024?", [Turn("What was the revenue of Uber in 2023?", "$8 billion.")], llm, bool)
-    assert said == "What was the revenue of Uber in 2024?"
-    assert used.calls == 1
+    used = []
+    above = [Turn("What was the revenue of Uber in 2023?", "$8 billion.")]
+    assert rewritten("And in 2024?", above, llm, bool, used.append) == "What was the revenue of Uber in 2024?"
+    assert [one.calls for one in used] == [1]
     assert "in 2023?" in llm.prompts[0]
     assert "$8 billion" in llm.prompts[0]
 
 
 @pytest.mark.parametrize("script", ["", "...", "word " * 200])
 def test_what_is_no_question_is_not_taken_for_one(script):
-    assert rewritten("Why?", [Turn("Who?")], ScriptedLLM(script), bool)[0] is None
+    assert rewritten("Why?", [Turn("Who?")], ScriptedLLM(script), bool, lambda _: None) is None
 
 
 # ---------------------------------------------------------------------- in a notebook
@@ -155,8 +157,6 @@ def test_with_a_model_the_question_is_rewritten_in_a_call_of_its_own(home):
     assert "Question: What do owls eat? [1]" in llm.prompts[1]
     assert answer.notes[0].startswith("Searched for: “What do owls eat? [1]”")
     book = notebook(home, CountingEmbedding())
-    from rag.ledger import Ledger
-
     purposes = [entry.purpose for entry in Ledger(book.place.objects).entries()]
     assert purposes.count("answer") == 2
     assert answer.receipt.calls == 4  # canary, rewriting, question, answer
@@ -181,9 +181,12 @@ def test_a_stop_while_rewriting_stops_the_answer(home):
     assert answer.passages[0].source == "owls.txt"
 
 
-def test_stopping_is_told_by_its_own_error():
-    with pytest.raises(Cancelled):
-        rewritten("Why?", ABOVE, ScriptedLLM("a b c"), lambda: True)
+@pytest.mark.parametrize("error", [Cancelled("Stopped."), ServerDown("It is down.")])
+def test_what_a_call_used_is_told_whatever_became_of_it(error):
+    used = []
+    with pytest.raises(type(error)):
+        rewritten("Why?", ABOVE, ScriptedLLM("a b", error=error), bool, used.append)
+    assert [one.calls for one in used] == [1]
 
 
 def test_the_answer_helper_asks_without_a_conversation(home):
