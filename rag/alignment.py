@@ -9,7 +9,9 @@ active into passive.
 
 from __future__ import annotations
 
+import bisect
 import functools
+import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +20,11 @@ from itertools import pairwise
 from rag.lexicon import BY, PRONOUNS
 from rag.terms import Term, terms, whole_sentences
 
-_POSTINGS = 64
+_POSTINGS = 24
 """Places of one term that are looked at: bounds the work for a text that repeats itself."""
-_TRIED = 5
+_LONGEST = 500
+"""Terms of the longest claim that is checked."""
+_TRIED = 4
 """Sentences of a passage that are tried, those with most of the claim's terms first."""
 _PER_MISSING = 6
 _MOST_MISSING = 3
@@ -48,6 +52,8 @@ class _Text:
     all: list[Term]
     content: list[Term] = field(default_factory=list)
     at: list[int] = field(default_factory=list)
+    keys: list[tuple[str, ...]] = field(default_factory=list)
+    """Keys that each of `content` is looked up by."""
     bounds: list[tuple[int, int]] = field(default_factory=list)
     """Range in `content` of each sentence."""
     sentence_of: dict[str, list[int]] = field(default_factory=dict)
@@ -57,14 +63,14 @@ class _Text:
         """Positions in `content` by key, of the terms from `first` to before `end`."""
         found = self._local.get((first, end))
         if found is None:
-            found = self._local[first, end] = _postings(self.content, first, end)
+            found = self._local[first, end] = _postings(self.keys, first, end)
         return found
 
 
-def _postings(content: Sequence[Term], first: int, end: int) -> dict[str, list[int]]:
+def _postings(keys: Sequence[Sequence[str]], first: int, end: int) -> dict[str, list[int]]:
     found: dict[str, list[int]] = defaultdict(list)
     for position in range(first, end):
-        for key in _lookup_keys(content[position]):
+        for key in keys[position]:
             places = found[key]
             if len(places) < _POSTINGS:
                 places.append(position)
@@ -93,6 +99,7 @@ def _taken_apart(text: str) -> _Text:
         if term.kind not in ("light", "not"):
             found.content.append(term)
             found.at.append(index)
+            found.keys.append(tuple(_lookup_keys(term)))
     first = 0
     for sentence in range(found.all[-1].sentence + 1 if found.all else 0):
         end = first
@@ -102,7 +109,7 @@ def _taken_apart(text: str) -> _Text:
         first = end
     places: dict[str, list[int]] = defaultdict(list)
     for position, term in enumerate(found.content):
-        for key in _voting_keys(found.content, position):
+        for key in _voting_keys(found, position):
             said = places[key]
             if len(said) < _POSTINGS and (not said or said[-1] != term.sentence):
                 said.append(term.sentence)
@@ -110,17 +117,13 @@ def _taken_apart(text: str) -> _Text:
     return found
 
 
-def _voting_keys(content: Sequence[Term], position: int) -> Iterable[str]:
+def _voting_keys(text: _Text, position: int) -> Sequence[str]:
+    """Keys that tell sentences apart: of a character the pair with the next one."""
+    content = text.content
     term = content[position]
-    if term.kind == "char":
-        follows = content[position + 1] if position + 1 < len(content) else None
-        if follows and follows.kind == "char":
-            yield term.keys[0] + follows.keys[0]
-        else:
-            yield term.keys[0]
-        yield from term.keys[1:]
-        return
-    yield from _lookup_keys(term)
+    if term.kind != "char" or position + 1 >= len(content) or content[position + 1].kind != "char":
+        return text.keys[position]
+    return (term.keys[0] + content[position + 1].keys[0], *term.keys[1:])
 
 
 def align(claim: str, text: str) -> Aligned | None:
@@ -129,7 +132,7 @@ def align(claim: str, text: str) -> Aligned | None:
     `start` and `end` count characters of `text`, end exclusive, from the first to the last aligned word.
     """
     said = _taken_apart(claim)
-    if not said.content:
+    if not 0 < len(said.content) <= _LONGEST:
         return None
     source = _taken_apart(text)
     whole = _best(said, 0, len(said.content), source)
@@ -139,13 +142,17 @@ def align(claim: str, text: str) -> Aligned | None:
 
 
 def _ranked(said: _Text, first: int, end: int, source: _Text) -> list[int]:
+    """Sentences of the source that may say the claim, those with most of its terms first."""
     votes: Counter[int] = Counter()
     for position in range(first, end):
-        found: set[int] = set()
-        for key in _voting_keys(said.content, position):
-            found.update(source.sentence_of.get(key, ()))
-        votes.update(found)
-    return [sentence for sentence, _ in sorted(votes.items(), key=lambda one: (-one[1], one[0]))[:_TRIED]]
+        keys = _voting_keys(said, position)
+        if len(keys) == 1:
+            votes.update(source.sentence_of.get(keys[0], ()))
+        else:
+            votes.update({sentence for key in keys for sentence in source.sentence_of.get(key, ())})
+    least = 0.5 * (end - first) if said.content[first].kind != "char" else 1
+    found = [(-count, sentence) for sentence, count in votes.items() if count >= least]
+    return [sentence for _, sentence in heapq.nsmallest(_TRIED, found)]
 
 
 def _best(said: _Text, first: int, end: int, source: _Text) -> Aligned | None:
@@ -161,7 +168,7 @@ def _two_sentences(said: _Text, source: _Text) -> Aligned | None:
     """A claim that joins two sentences which follow each other: each part is said in one of them."""
     borders = [
         position
-        for position in range(2, len(said.content) - 1)
+        for position in range(2, min(len(said.content) - 1, 200))
         if said.content[position].clause != said.content[position - 1].clause
     ][:6]
     for border in borders:
@@ -206,13 +213,17 @@ class _Attempt:
         self._first = first
         self._local = source.local(low, high)
         self._low, self._high = low, high
-        self._candidates = [self._places(term) for term in self._claim]
+        self._candidates: list[list[int]] = []
         self._places_of: list[int | None] = []
 
     def result(self) -> Aligned | None:
         """The aligned range, if everything that must hold does."""
-        if not self._strict_terms_are_there():
-            return None
+        for index, term in enumerate(self._claim):
+            places = self._places(index)
+            strict = term.kind in ("number", "name", "char") or term.polar or term.capital or not term.cased
+            if strict and not places:
+                return None
+            self._candidates.append(places)
         self._choose()
         missing = self._missing()
         if missing is None:
@@ -227,9 +238,10 @@ class _Attempt:
 
     # -- terms ---------------------------------------------------------------------------------------------------
 
-    def _places(self, term: Term) -> list[int]:
+    def _places(self, index: int) -> list[int]:
+        term = self._claim[index]
         found: dict[int, None] = {}
-        for key in _lookup_keys(term):
+        for key in self._said.keys[self._first + index]:
             for place in self._local.get(key, ()):
                 if place not in found and self._matches(term, self._source.content[place]):
                     found[place] = None
@@ -246,12 +258,6 @@ class _Attempt:
             return False
         return _inflected(term.keys[0], other.keys[0], strict=term.kind == "name")
 
-    def _strict_terms_are_there(self) -> bool:
-        return all(
-            places or not (term.kind in ("number", "name", "char") or term.polar or term.capital or not term.cased)
-            for term, places in zip(self._claim, self._candidates, strict=True)
-        )
-
     def _choose(self) -> None:
         """For each term the place in the source that continues the longest stretch."""
         chosen: list[int | None] = []
@@ -260,7 +266,7 @@ class _Attempt:
             if not places:
                 chosen.append(None)
                 continue
-            if before is not None and before + 1 in places and self._claim[index].kind == "char":
+            if before is not None and before + 1 in places:
                 place = before + 1
             else:
                 near = before if before is not None else places[0]
@@ -517,9 +523,10 @@ def _is_small(term: Term, small: set[str]) -> bool:
 
 
 def _numbers_match(term: Term, other: Term) -> bool:
-    keys = {key.removeprefix("part:") for key in other.keys}
-    if not any(key in keys for key in term.keys if not key.startswith("part:")):
-        return False
+    if term.keys[0] != other.keys[0]:
+        keys = {key.removeprefix("part:") for key in other.keys}
+        if not any(key in keys for key in term.keys):
+            return False
     if term.unit != other.unit and (term.unit or other.unit in ("%", "$", "€", "£", "¥")):
         return False
     if term.limit != other.limit and (term.limit or other.limit in ("before", "after")):
@@ -586,8 +593,6 @@ def _widened(text: _Text, index: int) -> set[int]:
     """Terms around a negation, for finding its counterpart."""
     term = text.all[index]
     near: set[int] = set()
-    import bisect
-
     position = bisect.bisect_left(text.at, index)
     for at in range(max(0, position - 3), min(len(text.content), position + 4)):
         if text.content[at].clause == term.clause:

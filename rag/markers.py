@@ -23,6 +23,8 @@ _CODE = re.compile(r"`[^`\n]{1,500}`")
 _CODED = re.compile(r"\s?=(?!=)|\.[A-Za-z_]|\[[A-Za-z_]")
 _ITEM = re.compile(r"\s*(?:[-*+•·#|>]+|\d{1,3}[.)])\s")
 _BETWEEN = re.compile(r"[\s,;.]*")
+_FEW = 6
+"""Markers in a sentence up to which one without words of its own stands for the whole sentence."""
 _RANGE = re.compile("[ ]?[-–—][ ]?")
 
 
@@ -174,7 +176,7 @@ def _split(bare: str, start: int, end: int, own: list[Marker]) -> Iterator[Claim
             low = groups[index - 1][-1].end if index else start
             high = group[-1].end if index + 1 < len(groups) else end
         said = _plain(bare[low:high])
-        if len(groups) > 1 and sum(char.isalnum() for char in said) < 8:
+        if 1 < len(groups) <= _FEW and sum(char.isalnum() for char in said) < 8:
             said = _plain(bare[start:end])
         yield Claim(start, end, said, tuple(group))
 
