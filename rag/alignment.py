@@ -27,11 +27,13 @@ _LONGEST = 500
 _TRIED = 4
 """Sentences of a passage that are tried, those with most of the claim's terms first."""
 _PER_MISSING = 6
-_MOST_MISSING = 3
-"""One ordinary word in six may be the claim's own, three at most."""
+_MOST_MISSING = 2
+_APART = 5
+"""One ordinary word in six may be the claim's own, two at most, and not close to each other."""
 _PRECEDING = frozenset("without ohne sans sin sem senza zonder без بدون دون".split())  # noqa: SIM905
 _FOLLOWING = frozenset("pas plus jamais rien".split())  # noqa: SIM905
 _BY = BY | {"by"}
+_PLACED = frozenset("在于於从從到向")
 _TAKE_OBJECT = frozenset("被由把将將")
 
 
@@ -79,17 +81,22 @@ def _postings(keys: Sequence[Sequence[str]], first: int, end: int) -> dict[str, 
 
 def _lookup_keys(term: Term) -> Iterable[str]:
     yield from (key.removeprefix("part:") for key in dict.fromkeys(term.keys))
-    if term.kind in ("word", "name") and (stem := _stem_key(term.keys[0])):
-        yield stem
+    if term.kind in ("word", "name"):
+        yield from _stem_keys(term.keys[0])
 
 
-def _stem_key(word: str) -> str:
-    """A key that inflected forms have in common."""
+def _stem_keys(word: str) -> Iterable[str]:
+    """Keys that inflected forms have in common."""
     if "\uac00" <= word[0] <= "\ud7af":
-        return f"^{word[:2]}" if len(word) > 2 else ""
+        if len(word) > 2:
+            yield f"^{word[:2]}"
+        return
     if word.startswith("ge") and len(word) > 6 and word[-1] in "tn":
-        word = word[2:]
-    return f"^{word[:4]}" if len(word) >= 4 else (f"^{word[:3]}" if len(word) == 3 else "")
+        yield f"^{word[2:6]}"
+    if 3 <= len(word) <= 5:
+        yield f"^{word[:3]}"
+    if len(word) >= 4:
+        yield f"^{word[:4]}"
 
 
 @functools.lru_cache(maxsize=256)
@@ -132,13 +139,29 @@ def align(claim: str, text: str) -> Aligned | None:
     `start` and `end` count characters of `text`, end exclusive, from the first to the last aligned word.
     """
     said = _taken_apart(claim)
-    if not 0 < len(said.content) <= _LONGEST:
+    if not said.content:
+        return _verbatim(claim, text)
+    if len(said.content) > _LONGEST:
         return None
     source = _taken_apart(text)
     whole = _best(said, 0, len(said.content), source)
     if whole:
         return whole
     return _two_sentences(said, source)
+
+
+def _verbatim(claim: str, text: str) -> Aligned | None:
+    """A claim of small words alone is said only where it stands as it is."""
+    bare = claim.strip(" \t\n.!?,;:\"'“”„«»*")
+    start = text.find(bare)
+    if (
+        len(bare.split()) < 3
+        or start < 0
+        or text[start - 1 : start].isalnum()
+        or text[start + len(bare) :][:1].isalnum()
+    ):
+        return None
+    return Aligned(start, start + len(bare), 1.0)
 
 
 def _ranked(said: _Text, first: int, end: int, source: _Text) -> list[int]:
@@ -224,6 +247,8 @@ class _Attempt:
             if strict and not places:
                 return None
             self._candidates.append(places)
+        if not self._as_often():
+            return None
         self._choose()
         missing = self._missing()
         if missing is None:
@@ -252,11 +277,22 @@ class _Attempt:
             return _numbers_match(term, other)
         if term.kind == "char" or other.kind == "char":
             return bool(set(term.keys) & set(other.keys))
+        if term.kind == "name" and term.capital and other.cased and not (other.capital or other.kind == "name"):
+            return False
         if set(term.keys) & set(other.keys):
             return True
         if term.keys[0].startswith("month:") or other.keys[0].startswith("month:"):
             return False
         return _inflected(term.keys[0], other.keys[0], strict=term.kind == "name")
+
+    def _as_often(self) -> bool:
+        """Whether no number is said more often than the source has it."""
+        often = Counter(term.keys[0] for term in self._claim if term.kind == "number")
+        return all(
+            often[term.keys[0]] <= len(places)
+            for term, places in zip(self._claim, self._candidates, strict=True)
+            if term.kind == "number"
+        )
 
     def _choose(self) -> None:
         """For each term the place in the source that continues the longest stretch."""
@@ -273,6 +309,11 @@ class _Attempt:
                 place = max(places, key=lambda at: (self._ahead(index, at), -abs(at - near - 1)))
             chosen.append(place)
             before = place
+        for index in range(len(chosen) - 2, -1, -1):
+            after = chosen[index + 1]
+            if after is not None and chosen[index] not in (None, after - 1) and after - 1 in self._candidates[index]:
+                if index == 0 or chosen[index - 1] is None or chosen[index] != chosen[index - 1] + 1:  # type: ignore[operator]
+                    chosen[index] = after - 1
         self._places_of = chosen
 
     def _ahead(self, index: int, place: int) -> int:
@@ -285,17 +326,17 @@ class _Attempt:
 
     def _missing(self) -> float | None:
         """Terms of the claim that the source does not have; None when that is too many."""
-        missing = ordinary = 0
+        missing: list[int] = []
         for index, (term, place) in enumerate(zip(self._claim, self._places_of, strict=True)):
             if term.kind == "char":
                 if not self._in_a_run(index):
                     return None
             elif place is None:
-                missing += 1
-            ordinary += term.kind != "char"
-        if missing > min(ordinary // _PER_MISSING, _MOST_MISSING):
+                missing.append(index)
+        if len(missing) > min(len(self._claim) // _PER_MISSING, _MOST_MISSING):
             return None
-        return missing
+        # A stretch of words of its own is a thing of its own, however long the rest is.
+        return None if any(two - one < _APART for one, two in pairwise(missing)) else len(missing)
 
     def _in_a_run(self, index: int) -> bool:
         """Whether a character is in the source with a neighbour of its own: one alone may belong to any word."""
@@ -305,13 +346,13 @@ class _Attempt:
             if 0 <= index + step < len(self._claim):
                 other = self._claim[index + step]
                 touching = other.end == term.start if step < 0 else term.end == other.start
-                if other.kind == "char" and touching:
+                if other.kind in ("char", "number") and touching:
                     neighbours.append((step, other))
         if not neighbours or len(term.keys) > 1:
             return True
         for place in self._candidates[index]:
             for step, other in neighbours:
-                if self._low <= place + step < self._high and content[place + step].keys[0] == other.keys[0]:
+                if self._low <= place + step < self._high and self._matches(other, content[place + step]):
                     return True
         return False
 
@@ -372,24 +413,35 @@ class _Attempt:
         clause = content[place].clause
         if any(content[anchor].clause == clause for anchor in anchors):
             return True
+        alone = not self._others(place, aligned)
+        if alone and any(at in aligned for at in self._same_clause(place) if content[at].kind != term.kind):
+            return True
         nearest = min(anchors, key=lambda anchor: abs(anchor - place))
-        between = range(min(place, nearest) + 1, max(place, nearest))
-        if any(content[at].kind == term.kind and at not in aligned for at in between[:200]):
-            return False
         if term.kind == "name":
-            return place < nearest or not self._others(place, aligned)
-        return not self._others(place, aligned)
+            # Another name at the head of the clause would be its subject.
+            rival = any(
+                at < nearest and _is(content[at], "name") and at not in aligned and not content[at].role
+                for at in self._same_clause(nearest)
+            )
+            return alone or (place < nearest and not rival)
+        between = range(min(place, nearest) + 1, max(place, nearest))
+        return alone and not any(content[at].kind == term.kind and at not in aligned for at in between[:200])
 
-    def _others(self, place: int, aligned: set[int]) -> bool:
-        """Whether the clause of the source around `place` has words of its own that the claim does not have."""
-        content = self._source.content
+    def _same_clause(self, place: int) -> list[int]:
+        """Other places of the clause of the source around `place`."""
+        content, found = self._source.content, []
         for step in (-1, 1):
             at = place + step
             while self._low <= at < self._high and content[at].clause == content[place].clause and abs(at - place) < 24:
-                if content[at].kind in ("word", "char") and at not in aligned:
-                    return True
+                found.append(at)
                 at += step
-        return False
+        return found
+
+    def _others(self, place: int, aligned: set[int]) -> bool:
+        """Whether the clause of the source around `place` has words of its own that the claim does not have."""
+        return any(
+            self._source.content[at].kind in ("word", "char") and at not in aligned for at in self._same_clause(place)
+        )
 
     def _exchanged(self) -> bool:
         """Whether two names, two numbers or two words stand in each other's place."""
@@ -404,7 +456,11 @@ class _Attempt:
         found: list[int] = []
         for index, term in enumerate(self._claim):
             place = self._places_of[index]
-            if place is None or not (_is(term, kind) and _is(self._source.content[place], kind)):
+            if (
+                place is None
+                or term.keys[0].startswith("month:")
+                or not (_is(term, kind) and _is(self._source.content[place], kind))
+            ):
                 continue
             before = self._places_of[index - 1] if index else None
             if kind == "name" and found and _is(self._claim[index - 1], kind) and before is not None:
@@ -424,6 +480,8 @@ class _Attempt:
         if claim[one].clause != claim[two].clause and content[first].clause != content[second].clause:
             return False
         for index, place in ((one, first), (two, second)):
+            if "\u0400" <= claim[index].keys[0][0] <= "\u04ff" and claim[index].keys[0] == content[place].keys[0]:
+                return False  # the ending says the part it plays
             role = self._role(claim, index, 0)
             if role and role == self._role(content, place, self._low):
                 return False
@@ -467,6 +525,8 @@ class _Attempt:
         """The same for scripts without capitals and spaces: stretches of two characters or more in the other order,
         within one clause of both."""
         claim, content = self._claim, self._source.content
+        if any("\u3041" <= term.keys[0][0] <= "\u3096" for term in self._said.all):
+            return False  # Japanese says with particles what plays which part
         blocks: list[tuple[int, int]] = []
         start = 0
         for index in range(1, len(claim) + 1):
@@ -488,8 +548,10 @@ class _Attempt:
         return False
 
     @staticmethod
-    def _taken(text: _Text, one: int, two: int) -> bool:
-        return any(term.keys[0] in _TAKE_OBJECT for term in text.all[max(0, text.at[one] - 2) : text.at[two]])
+    def _taken(text: _Text, one: int, two: int, chars: frozenset[str] = _TAKE_OBJECT) -> bool:
+        if two == one + 1:
+            return text.at[one] > 0 and text.all[text.at[one] - 1].keys[0] in chars
+        return any(term.keys[0] in chars for term in text.all[max(0, text.at[one] - 2) : text.at[two]])
 
     # -- place ---------------------------------------------------------------------------------------------------
 
@@ -527,6 +589,8 @@ def _numbers_match(term: Term, other: Term) -> bool:
         keys = {key.removeprefix("part:") for key in other.keys}
         if not any(key in keys for key in term.keys):
             return False
+    if "char" in (term.kind, other.kind):
+        return True
     if term.unit != other.unit and (term.unit or other.unit in ("%", "$", "€", "£", "¥")):
         return False
     if term.limit != other.limit and (term.limit or other.limit in ("before", "after")):

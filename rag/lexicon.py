@@ -37,7 +37,7 @@ LIGHT = _words(
     we were what when where which while who whom whose why will with would you your about also am may might shall must upon
     within among amongst both each either however moreover furthermore thus hence therefore because since though
     although whether per via called named known s t re ve ll d m get gets got
-    become becomes became let lets just very too now here out off up down again some any other others another during
+    become becomes became use uses used using let lets just very too now here out off up down again some any other others another during
     s.a e.g i.e etc still already yet rather quite
     der die das den dem des und ist sind war waren wird werden wurde wurden worden ein eine einen einem einer eines in im ins am an auf aus
     bei beim mit nach von vom vor zu zum zur uber unter durch fur gegen um als auch aber oder wie so sich er sie es
@@ -198,6 +198,8 @@ _IRREGULAR = """
     bauen:gebaut,baute fangen:fing,gefangen halten:halt,hielt,gehalten schlafen:schlief,geschlafen,schlaft
     essen:ass,gegessen,isst fressen:frass,frisst,gefressen liegen:lag,gelegen stehen:stand,gestanden gehen:ging,gegangen
     kommen:kam,gekommen beginnen:begann,begonnen gewinnen:gewann,gewonnen verlieren:verlor,verloren
+    entwerfen:entwarf,entworfen werfen:warf,geworfen ziehen:zog,gezogen schliessen:schloss,geschlossen
+    schlagen:schlug,geschlagen treffen:traf,getroffen helfen:half,geholfen fahren:fuhr,gefahren rufen:rief,gerufen
     werden:wurde,geworden sterben:starb,gestorben leiten:geleitet lesen:las,gelesen,liest tragen:trug,getragen,tragt
 """
 ROOTS: dict[str, str] = {

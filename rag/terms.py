@@ -280,6 +280,8 @@ class _Sentence:
             self._clause += 1
         if word in NOT and not (word == "no" and self._text[end : end + 2] == ". "):
             self._add(start, end, "not", word)
+        elif number and self._tens(number, word, end):
+            pass
         elif word in NUMBERS and not (capital and not self._first()):
             self._add(start, end, "number", str(NUMBERS[word]), word)
         elif word in ("one", "ones") and word == "one":
@@ -304,6 +306,15 @@ class _Sentence:
                 or (capital and any(char.isupper() for char in raw[1:]))
             )
             self._add(start, end, "name" if named else "word", *_forms(word), cased=cased, capital=capital)
+
+    def _tens(self, number: Term, word: str, end: int) -> bool:
+        """Whether a written-out number went into the tens before it: forty-one."""
+        ones = 1 if word == "one" else NUMBERS.get(word, 0)
+        tens = number.keys[-1] in NUMBERS and not number.unit and int(number.keys[0]) in range(20, 100, 10)
+        if tens and 0 < ones < 10:
+            self._found[-1] = _with(number, end=end, keys=(str(int(number.keys[0]) + ones),))
+            return True
+        return False
 
     def _first(self) -> bool:
         return not self._found
