@@ -19,6 +19,7 @@ BENCHMARKS = {
     "exact": "exact_search",
     "growth": "growth",
     "killing": "surviving",
+    "citations": "citations",
 }
 ASKED_FOR = {"killing"}
 """Run only when named."""

@@ -93,9 +93,7 @@ def made(texts: Sequence[str], lang: str, name: str) -> list[Case]:
     return found
 
 
-def _claims(
-    text: str, beside: Sequence[str], far: str, lang: str, chosen: random.Random
-) -> Iterator[tuple[str, str]]:
+def _claims(text: str, beside: Sequence[str], far: str, lang: str, chosen: random.Random) -> Iterator[tuple[str, str]]:
     said = _said(text)
     for at, sentence in enumerate(said):
         yield "quote", sentence
@@ -113,7 +111,9 @@ def _claims(
             yield "stitched", joined
         if beside and (others := _said(beside[0])) and (joined := _stitched(sentence, others[-1], lang)):
             yield "stitched", joined
-    yield from (("fabricated", sentence) for sentence in _said(far)[:2] if not any(sentence in one for one in (text, *beside)))
+    yield from (
+        ("fabricated", sentence) for sentence in _said(far)[:2] if not any(sentence in one for one in (text, *beside))
+    )
 
 
 def _said(text: str) -> list[str]:

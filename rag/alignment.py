@@ -286,12 +286,12 @@ class _Attempt:
         return _inflected(term.keys[0], other.keys[0], strict=term.kind == "name")
 
     def _as_often(self) -> bool:
-        """Whether no number is said more often than the source has it."""
-        often = Counter(term.keys[0] for term in self._claim if term.kind == "number")
+        """Whether no number and no name is said more often than the source has it."""
+        often = Counter(term.keys[0] for term in self._claim if term.kind in ("number", "name"))
         return all(
             often[term.keys[0]] <= len(places)
             for term, places in zip(self._claim, self._candidates, strict=True)
-            if term.kind == "number"
+            if term.kind in ("number", "name")
         )
 
     def _choose(self) -> None:
@@ -309,12 +309,21 @@ class _Attempt:
                 place = max(places, key=lambda at: (self._ahead(index, at), -abs(at - near - 1)))
             chosen.append(place)
             before = place
-        for index in range(len(chosen) - 2, -1, -1):
-            after = chosen[index + 1]
-            if after is not None and chosen[index] not in (None, after - 1) and after - 1 in self._candidates[index]:
-                if index == 0 or chosen[index - 1] is None or chosen[index] != chosen[index - 1] + 1:  # type: ignore[operator]
-                    chosen[index] = after - 1
-        self._places_of = chosen
+        self._places_of = min((chosen, self._from_the_end(chosen)), key=_span)
+
+    def _from_the_end(self, chosen: Sequence[int | None]) -> list[int | None]:
+        """The same from the last term back, where that keeps them closer together."""
+        other = list(chosen)
+        after = next((place for place in reversed(other) if place is not None), None)
+        for index in range(len(other) - 1, -1, -1):
+            places = self._candidates[index]
+            if after is None or not places or other[index] == after:
+                continue
+            wanted = after - 1
+            other[index] = after = (
+                wanted if wanted in places else min(places, key=lambda at, wanted=wanted: abs(at - wanted))
+            )
+        return other
 
     def _ahead(self, index: int, place: int) -> int:
         length = 1
@@ -386,7 +395,7 @@ class _Attempt:
         """Each number and name stands in the source with words that it stands with in the claim."""
         aligned = {place for places in self._candidates for place in places}
         for index, term in enumerate(self._claim):
-            if term.kind not in ("number", "name") or not self._candidates[index]:
+            if not (term.kind == "number" or _is(term, "name")) or not self._candidates[index]:
                 continue
             anchors = self._anchors(index)
             if anchors and not any(self._beside(term, place, anchors, aligned) for place in self._candidates[index]):
@@ -417,7 +426,7 @@ class _Attempt:
         if alone and any(at in aligned for at in self._same_clause(place) if content[at].kind != term.kind):
             return True
         nearest = min(anchors, key=lambda anchor: abs(anchor - place))
-        if term.kind == "name":
+        if _is(term, "name"):
             # Another name at the head of the clause would be its subject.
             rival = any(
                 at < nearest and _is(content[at], "name") and at not in aligned and not content[at].role
@@ -477,6 +486,8 @@ class _Attempt:
         claim, content = self._claim, self._source.content
         if kind == "number" and claim[one].unit != claim[two].unit:
             return False
+        if kind == "number" and any(term.keys[0].startswith("month:") for term in claim[one + 1 : two]):
+            return False  # a date in another order
         if claim[one].clause != claim[two].clause and content[first].clause != content[second].clause:
             return False
         for index, place in ((one, first), (two, second)):
@@ -573,6 +584,11 @@ class _Attempt:
         while end < len(source.text) and source.text[end] in ".!?。！？…%":
             end += 1
         return start, end
+
+
+def _span(places: Sequence[int | None]) -> int:
+    known = [place for place in places if place is not None]
+    return max(known) - min(known) if known else 0
 
 
 def _is(term: Term, kind: str) -> bool:

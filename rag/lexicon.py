@@ -106,7 +106,7 @@ _COUNTED = {
     "de": "null eins zwei drei vier funf sechs sieben acht neun zehn elf zwolf dreizehn vierzehn funfzehn sechzehn siebzehn achtzehn neunzehn zwanzig",
     "fr": "- - deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf vingt",
     "es": "cero - dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete dieciocho diecinueve veinte",
-    "it": "- - due tre quattro cinque sei sette otto nove dieci undici dodici",
+    "it": "- - due tre quattro cinque sei sette - nove dieci undici dodici",
     "pt": "- - dois tres quatro cinco seis sete oito nove dez onze doze",
     "nl": "- - twee drie vier vijf zes zeven acht negen tien elf twaalf",
     "ru": "ноль - два три четыре пять шесть семь восемь девять десять одиннадцать двенадцать",

@@ -273,7 +273,7 @@ class _Sentence:
         small = word not in _ACCENTED or not raw.isascii()
         for words, limit in ((BEFORE, "before"), (AFTER, "after"), (LESS, "less"), (MORE, "more")):
             if word in words and small:
-                self._limit, self._limit_age = limit, 0
+                self._limit, self._limit_age = limit, 0 if word in STRICT else 1
         if word in ROLES:
             self._role = word
         if word in CLAUSES:
