@@ -1,5 +1,5 @@
-"""Does a passage say what a claim says? Words, numbers, names and negations of the claim are looked for in one sentence
-of the passage, and the place that holds them is given back. No model, deterministic, linear in the length of both texts.
+"""Does a passage say what a claim says? Its words, numbers, names and negations are looked for in one sentence of the
+passage, and the place that holds them is given back. No model, deterministic, linear in the length of both texts.
 
 What must hold, in the order checked: every number with its unit and comparison, every name, every word that turns a
 claim around, nearly all other words, the same negations, each number and name beside the words it stands with in the
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from rag.lexicon import BY, PRONOUNS
-from rag.terms import Term, terms, whole_sentences
+from rag.terms import Term, terms
 
 _POSTINGS = 24
 """Places of one term that are looked at: bounds the work for a text that repeats itself."""
@@ -213,7 +213,7 @@ def _sentence_at(source: _Text, start: int) -> int:
 
 
 def _same_subject(source: _Text, sentence: int, found: Aligned) -> bool:
-    """Whether the later of two joined sentences goes on about the same: it begins with what is aligned, or a pronoun."""
+    """Whether the later of two joined sentences begins with what is aligned, or with a pronoun."""
     first = next((term for term in source.all if term.sentence == sentence), None)
     if first is None:
         return False
@@ -286,13 +286,13 @@ class _Attempt:
         return _inflected(term.keys[0], other.keys[0], strict=term.kind == "name")
 
     def _as_often(self) -> bool:
-        """Whether no number and no name is said more often than the source has it."""
-        often = Counter(term.keys[0] for term in self._claim if term.kind in ("number", "name"))
-        return all(
-            often[term.keys[0]] <= len(places)
+        """Whether nothing is said more often than the source has it."""
+        often = Counter(
+            tuple(places)
             for term, places in zip(self._claim, self._candidates, strict=True)
-            if term.kind in ("number", "name")
+            if term.kind != "char" and 0 < len(places) < _POSTINGS
         )
+        return all(count <= len(places) for places, count in often.items())
 
     def _choose(self) -> None:
         """For each term the place in the source that continues the longest stretch."""
@@ -320,9 +320,7 @@ class _Attempt:
             if after is None or not places or other[index] == after:
                 continue
             wanted = after - 1
-            other[index] = after = (
-                wanted if wanted in places else min(places, key=lambda at, wanted=wanted: abs(at - wanted))
-            )
+            other[index] = after = wanted if wanted in places else _nearest(places, wanted)
         return other
 
     def _ahead(self, index: int, place: int) -> int:
@@ -586,6 +584,10 @@ class _Attempt:
         return start, end
 
 
+def _nearest(places: Sequence[int], wanted: int) -> int:
+    return min(places, key=lambda at: abs(at - wanted))
+
+
 def _span(places: Sequence[int | None]) -> int:
     known = [place for place in places if place is not None]
     return max(known) - min(known) if known else 0
@@ -609,9 +611,7 @@ def _numbers_match(term: Term, other: Term) -> bool:
         return True
     if term.unit != other.unit and (term.unit or other.unit in ("%", "$", "€", "£", "¥")):
         return False
-    if term.limit != other.limit and (term.limit or other.limit in ("before", "after")):
-        return False
-    return True
+    return term.limit == other.limit or not (term.limit or other.limit in ("before", "after"))
 
 
 def _inflected(word: str, other: str, *, strict: bool) -> bool:
@@ -641,7 +641,7 @@ def _inflected(word: str, other: str, *, strict: bool) -> bool:
 
 
 def _negations(text: _Text, low: int, high: int) -> Iterable[tuple[int, set[int]]]:
-    """Each negation among the terms `low` to `high` as index in `all`, with the terms it denies as indexes in `content`."""
+    """Each negation among the terms `low` to `high`, as index in `all`, with the terms it denies, in `content`."""
     if low >= high:
         return
     first = text.content[low].sentence
@@ -678,6 +678,3 @@ def _widened(text: _Text, index: int) -> set[int]:
         if text.content[at].clause == term.clause:
             near.add(at)
     return near
-
-
-__all__ = ["Aligned", "align", "whole_sentences"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from rag.citations import Answer, Citation, Found, Passage, cited
+from rag.citations import Answer, Citation, CitationStream, Found, Passage
 from rag.errors import BadKey, Cancelled, ModelError
 from rag.extractive import extract
 from rag.ledger import Ledger, entry
@@ -125,9 +125,11 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
         notes.append(f"{left_out} of the passages found did not fit the model's window and were not sent.")
     first: float | None = None
     failure = ""
+    checker = CitationStream(passages)
     try:
         for piece in stream:
             first = first if first is not None else time.monotonic() - frame.started
+            checker.feed(piece)
             yield piece
     except Cancelled:
         kind = "stopped"
@@ -145,7 +147,7 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
     yield frame.answer(
         kind,
         failure or stream.text,
-        () if failure else _paged(frame.opened, passages, cited(stream.text, passages)),
+        () if failure else _paged(frame.opened, passages, checker.finish()),
         model=str(llm.metadata.model_name),
         receipt=replace(
             receipt,

@@ -9,7 +9,7 @@ from typing import Literal
 
 from rag.alignment import Aligned, align
 from rag.manifest import Receipt, VerdictName
-from rag.markers import Claim, claims, sentence_claims
+from rag.markers import Claim, Marker, claims, sentence_claims
 from rag.terms import terms
 
 State = Literal["verified", "elsewhere", "not found"]
@@ -22,7 +22,8 @@ _FRAME = re.compile(
     r"|(?:the |this )?(?:passage|document|text|source|excerpt)s?(?: \d{1,3})? "
     r"(?:states?|says?|mentions?|notes?|explains?|describes?|shows?) (?:that )?"
     r"|(?:states?|says?|mentions?|notes?|explains?|shows?) that "
-    r"|(?:laut|gemäß) (?:dem |der )?(?:text|dokument|quelle|abschnitt)\s|selon (?:le |la )?(?:texte|document|source|passage),?\s"
+    r"|(?:laut|gemäß) (?:dem |der )?(?:text|dokument|quelle|abschnitt)\s"
+    r"|selon (?:le |la )?(?:texte|document|source|passage),?\s"
     r"|según (?:el |la )?(?:texto|documento|fuente|pasaje),?\s)",
     re.IGNORECASE,
 )
@@ -120,6 +121,24 @@ def cited(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
     checker = CitationStream(passages)
     checker.feed(text)
     return checker.finish()
+
+
+def marked(answer: Answer) -> list[tuple[Marker, tuple[Citation, ...]]]:
+    """The markers in the text of an answer, each with its citations. Empty for an answer whose citations are not those
+    of its markers one by one, such as one kept by an earlier version."""
+    known = {passage.n: passage for passage in answer.passages}
+    left = list(reversed(answer.citations))
+    found: list[tuple[Marker, tuple[Citation, ...]]] = []
+    for claim in claims(answer.text, known):
+        own: dict[int, Citation] = {}
+        for number in claim.numbers:
+            if _names_its_source(claim.text, known[number]):
+                continue
+            if not left or left[-1].n != number:
+                return []
+            own[number] = left.pop()
+        found += [(one, tuple(own[number] for number in one.numbers if number in own)) for one in claim.markers]
+    return [] if left else found
 
 
 class CitationStream:

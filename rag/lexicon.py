@@ -1,7 +1,8 @@
 """Closed classes of words that decide whether a sentence says what another says: negations, numbers, units, months,
 comparisons, and the small words that say nothing by themselves. Folded: lower case, no accents.
 
-Lists for English, German, French, Spanish, Italian, Portuguese, Dutch, Russian and Arabic. A language that has no list
+Lists for English, German, French, Spanish, Italian, Portuguese, Dutch, Russian and Arabic. A language that has
+no list
 is checked all the same, with every one of its words counted.
 """
 
@@ -14,7 +15,8 @@ def _words(text: str) -> frozenset[str]:
 
 NOT = _words(
     """
-    not no never nor neither none nobody nothing nowhere without cannot cant dont doesnt didnt isnt arent wasnt werent
+    not no never nor neither none nobody nothing nowhere without cannot cant dont doesnt didnt isnt arent wasnt
+    werent
     wont wouldnt shouldnt couldnt hasnt havent hadnt mustnt neednt aint hardly barely unable
     nicht nichts kein keine keinen keinem keiner keines nie niemals niemand nirgends weder ohne kaum keinerlei
     pas jamais aucun aucune rien personne sans nulle
@@ -32,28 +34,44 @@ NOT_CHARS = ("不", "没", "沒", "无", "無", "未", "非", "ない", "なか�
 
 LIGHT = _words(
     """
-    a an and are as at be been being but by can could did do does doing for from had has have having he her him his how i if in
-    into is it its itself me my of on or our own she should so such than that the their them then there these they this those to was
-    we were what when where which while who whom whose why will with would you your about also am may might shall must upon
+    a an and are as at be been being but by can could did do does doing for from had has have having he her him
+    his how i if in
+    into is it its itself me my of on or our own she should so such than that the their them then there these
+    they this those to was
+    we were what when where which while who whom whose why will with would you your about also am may might
+    shall must upon
     within among amongst both each either however moreover furthermore thus hence therefore because since though
     although whether per via called named known s t re ve ll d m get gets got
-    become becomes became use uses used using let lets just very too now here out off up down again some any other others another during
+    become becomes became use uses used using let lets just very too now here out off up down again some any
+    other others another during
     s.a e.g i.e etc still already yet rather quite
-    der die das den dem des und ist sind war waren wird werden wurde wurden worden ein eine einen einem einer eines in im ins am an auf aus
+    der die das den dem des und ist sind war waren wird werden wurde wurden worden ein eine einen einem einer
+    eines in im ins am an auf aus
     bei beim mit nach von vom vor zu zum zur uber unter durch fur gegen um als auch aber oder wie so sich er sie es
-    ihr ihre ihren ihrem ihrer ihres sein seine seinen seinem seiner seines hat haben hatte hatten kann konnen konnte konnten muss mussen soll sollen
-    darf durfen dass da dann denn doch noch nur schon sehr dieser diese dieses diesen diesem jener welche welcher welches
-    man wir uns was wenn weil wahrend wer wo dort hier dabei dazu damit daran darin davon sowie bis seit ab ob laut gemass
-    le la les l un une des du de d et ou est sont etait etaient ete etre a ont avait avaient avoir au aux en dans par pour sur
-    sous avec ce cet cette ces se s son sa ses leur leurs il elle ils elles on nous vous que qu qui quoi dont ou lequel
-    laquelle y ne n plus tres aussi comme mais donc car si selon entre vers lors fut furent peut peuvent doit doivent c j m t ne
-    el los las lo al del una unos unas es son era eran fue fueron ser sido esta estan estaba estaban ha han habia haber su
-    sus e o u pero como que quien cual cuyo con por para sobre entre desde hasta se le les tambien muy ya mas segun puede
+    ihr ihre ihren ihrem ihrer ihres sein seine seinen seinem seiner seines hat haben hatte hatten kann konnen
+    konnte konnten muss mussen soll sollen
+    darf durfen dass da dann denn doch noch nur schon sehr dieser diese dieses diesen diesem jener welche
+    welcher welches
+    man wir uns was wenn weil wahrend wer wo dort hier dabei dazu damit daran darin davon sowie bis seit ab ob
+    laut gemass
+    le la les l un une des du de d et ou est sont etait etaient ete etre a ont avait avaient avoir au aux en
+    dans par pour sur
+    sous avec ce cet cette ces se s son sa ses leur leurs il elle ils elles on nous vous que qu qui quoi dont ou
+    lequel
+    laquelle y ne n plus tres aussi comme mais donc car si selon entre vers lors fut furent peut peuvent doit
+    doivent c j m t ne
+    el los las lo al del una unos unas es son era eran fue fueron ser sido esta estan estaba estaban ha han
+    habia haber su
+    sus e o u pero como que quien cual cuyo con por para sobre entre desde hasta se le les tambien muy ya mas
+    segun puede
     pueden debe este estos estas ese esa eso cuando donde
-    il gli i uno della dello dei degli delle nel nella sul di da con che chi e ed sono era stato stata anche come piu
+    il gli i uno della dello dei degli delle nel nella sul di da con che chi e ed sono era stato stata anche
+    come piu
     o os as um uma do da dos das no na nos nas em ao aos pelo pela com ser foi foram sao era eram esta estao tem mas
-    het een van en of op te aan bij voor naar door uit dat deze dit zijn was waren werd worden wordt is die er ook maar als
-    и в во на с со к ко по за из от до о об у при для как что это этот эта эти тот который которая которые которое он она оно они
+    het een van en of op te aan bij voor naar door uit dat deze dit zijn was waren werd worden wordt is die er
+    ook maar als
+    и в во на с со к ко по за из от до о об у при для как что это этот эта эти тот который которая которые
+    которое он она оно они
     его ее их был была было были быть есть а но или же бы ли так также то
     في من على إلى الى عن مع هو هي هم كان كانت يكون أن ان إن الذي التي هذا هذه ذلك تلك و او أو ثم قد كما ما كل بين
     """
@@ -62,16 +80,24 @@ LIGHT = _words(
 
 STRICT = _words(
     """
-    only all every always most more less fewer least except unless before after until above below over under first last
-    increase decrease increased decreased increases decreases rose fell rise fall rises falls higher lower larger smaller
-    minimum maximum enable disable enabled disabled allow forbid allowed forbidden true false best worst longer shorter
-    north south east west northern southern eastern western left right won lost win lose winning losing accept reject
-    failed fails early late earlier later sometimes rarely often many few half twice double triple mandatory optional required
-    former latter open closed add remove added removed buy sell bought sold old new older newer oldest newest largest
+    only all every always most more less fewer least except unless before after until above below over under
+    first last
+    increase decrease increased decreased increases decreases rose fell rise fall rises falls higher lower
+    larger smaller
+    minimum maximum enable disable enabled disabled allow forbid allowed forbidden true false best worst longer
+    shorter
+    north south east west northern southern eastern western left right won lost win lose winning losing accept
+    reject
+    failed fails early late earlier later sometimes rarely often many few half twice double triple mandatory
+    optional required
+    former latter open closed add remove added removed buy sell bought sold old new older newer oldest newest
+    largest
     smallest highest lowest fastest slowest hot cold day night
-    nur alle immer mehr weniger meisten mindestens hochstens ausser erste letzte stieg sank hoher niedriger grosser kleiner nord sud
+    nur alle immer mehr weniger meisten mindestens hochstens ausser erste letzte stieg sank hoher niedriger
+    grosser kleiner nord sud
     ost west gewann verlor wahr falsch manchmal selten oft viele wenige halb doppelt
-    seulement tous toutes toujours moins avant apres premier derniere dernier premiere nord sud est ouest parfois souvent
+    seulement tous toutes toujours moins avant apres premier derniere dernier premiere nord sud est ouest
+    parfois souvent
     solo todos todas siempre menos antes despues primero ultimo norte sur este oeste veces
     """
 )
@@ -95,17 +121,29 @@ CLAUSES = _words(
 BY = _words("by von vom durch par por da door 被 由 من")
 ROLES = _words(
     "in at on from to into for with of against under over between near via during about through after before than as "
-    "aus bei mit nach zu zum zur fur gegen uber unter im am auf als vor de des du a au aux en dans pour avec sur vers contre chez del "
-    "al con para sobre desde hasta di da из в на к от до с для за в من في إلى على"
+    "aus bei mit nach zu zum zur fur gegen uber unter im am auf als vor de des du a au aux en dans pour avec sur vers "
+    "contre chez del al con para sobre desde hasta di da из в на к от до с для за в من في إلى على"
 )
 """Prepositions: they say which part a name or number plays, wherever it stands in the sentence."""
 
-_ENGLISH = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty"
+_ENGLISH = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen twenty"
+)
 _COUNTED = {
     "en": _ENGLISH,
-    "de": "null eins zwei drei vier funf sechs sieben acht neun zehn elf zwolf dreizehn vierzehn funfzehn sechzehn siebzehn achtzehn neunzehn zwanzig",
-    "fr": "- - deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf vingt",
-    "es": "cero - dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete dieciocho diecinueve veinte",
+    "de": (
+        "null eins zwei drei vier funf sechs sieben acht neun zehn elf zwolf dreizehn vierzehn funfzehn "
+        "sechzehn siebzehn achtzehn neunzehn zwanzig"
+    ),
+    "fr": (
+        "- - deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize "
+        "dix-sept dix-huit dix-neuf vingt"
+    ),
+    "es": (
+        "cero - dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince "
+        "dieciseis diecisiete dieciocho diecinueve veinte"
+    ),
     "it": "- - due tre quattro cinque sei sette - nove dieci undici dodici",
     "pt": "- - dois tres quatro cinco seis sete oito nove dez onze doze",
     "nl": "- - twee drie vier vijf zes zeven acht negen tien elf twaalf",
@@ -155,7 +193,7 @@ _UNITS = {
     "mm": "mm millimetre millimetres millimeter millimeters",
     "cm": "cm centimetre centimetres centimeter centimeters zentimeter",
     "m": "m metre metres meter meters metern metros metro метр метра метров 米 メートル",
-    "km": "km kilometre kilometres kilometer kilometers kilometern kilometros километр километров 公里 千米 キロメートル",
+    "km": "km kilometre kilometres kilometer kilometers kilometern kilometros километр километров 公里 千米",
     "mile": "mile miles meile meilen",
     "foot": "foot feet ft",
     "g": "g gram grams gramm grammes gramos",
@@ -186,17 +224,22 @@ MONTHS: dict[str, int] = {
 }
 
 _IRREGULAR = """
-    be:is,are,was,were,been write:wrote,written give:gave,given take:took,taken make:made find:found hold:held keep:kept
+    be:is,are,was,were,been write:wrote,written give:gave,given take:took,taken make:made find:found hold:held
+    keep:kept
     lead:led leave:left build:built send:sent spend:spent win:won begin:began,begun grow:grew,grown know:knew,known
     show:shown see:saw,seen say:said tell:told think:thought bring:brought buy:bought teach:taught catch:caught
-    fight:fought seek:sought sell:sold run:ran come:came become:became rise:rose,risen fall:fell,fallen drive:drove,driven
+    fight:fought seek:sought sell:sold run:ran come:came become:became rise:rose,risen fall:fell,fallen
+    drive:drove,driven
     choose:chose,chosen speak:spoke,spoken break:broke,broken steal:stole,stolen wear:wore,worn draw:drew,drawn
-    fly:flew,flown eat:ate,eaten go:went,gone do:did,done have:had,has lose:lost meet:met pay:paid lay:laid mean:meant
+    fly:flew,flown eat:ate,eaten go:went,gone do:did,done have:had,has lose:lost meet:met pay:paid lay:laid
+    mean:meant
     sing:sang,sung drink:drank,drunk swim:swam,swum sit:sat stand:stood understand:understood bear:born,bore
     child:children man:men woman:women foot:feet mouse:mice person:people life:lives leaf:leaves half:halves
-    schreiben:schrieb,geschrieben finden:fand,gefunden geben:gab,gegeben nehmen:nahm,genommen bringen:brachte,gebracht
+    schreiben:schrieb,geschrieben finden:fand,gefunden geben:gab,gegeben nehmen:nahm,genommen
+    bringen:brachte,gebracht
     bauen:gebaut,baute fangen:fing,gefangen halten:halt,hielt,gehalten schlafen:schlief,geschlafen,schlaft
-    essen:ass,gegessen,isst fressen:frass,frisst,gefressen liegen:lag,gelegen stehen:stand,gestanden gehen:ging,gegangen
+    essen:ass,gegessen,isst fressen:frass,frisst,gefressen liegen:lag,gelegen stehen:stand,gestanden
+    gehen:ging,gegangen
     kommen:kam,gekommen beginnen:begann,begonnen gewinnen:gewann,gewonnen verlieren:verlor,verloren
     entwerfen:entwarf,entworfen werfen:warf,geworfen ziehen:zog,gezogen schliessen:schloss,geschlossen
     schlagen:schlug,geschlagen treffen:traf,getroffen helfen:half,geholfen fahren:fuhr,gefahren rufen:rief,gerufen
@@ -208,8 +251,9 @@ ROOTS: dict[str, str] = {
 """Irregular forms of frequent words."""
 
 ABBREVIATIONS = _words(
-    "st no nr vs mr mrs ms dr prof jr sr inc co corp ltd mt ft fig vol p pp ed al ca approx bzw abs art bd usw vgl evtl "
-    "ggf jan feb mar apr jun jul aug sep sept oct nov dec dez u.s u.k e.g i.e z.b gen col lt sgt capt gov sen rep rev "
+    "st no nr vs mr mrs ms dr prof jr sr inc co corp ltd mt ft fig vol p pp ed al ca approx bzw abs art bd usw "
+    "vgl evtl ggf jan feb mar apr jun jul aug sep sept oct nov dec dez u.s u.k e.g i.e z.b gen col "
+    "lt sgt capt gov sen rep rev "
     "hon str zzgl inkl min max cf etc resp mme mlle sra av eds tel bspw d.h u.a"
 )
 """What may stand before a full stop that ends no sentence."""

@@ -1,6 +1,6 @@
 """Citation markers in an answer, and the claims they stand for. Pure text; nothing is checked here.
 
-Read as markers: `[1]`, `[1, 2]`, `[1-3]`, `[1]-[3]`, `[1][2]`, `[^1]`, `[passage 1]`, `【1】`, `［1］`. Not read: numbers
+Read as markers: `[1]`, `[1, 2]`, `[1-3]`, `[1]-[3]`, `[1][2]`, `[^1]`, `[passage 1]`, `【1】`. Not read: numbers
 that no passage has, anything in code, the subscript of `a[1] = 2`, links as in `[1](…)`, definitions as in `[^1]: …`.
 """
 
@@ -135,7 +135,10 @@ def sentence_claims(
         if text.startswith(("```", "~~~"), start) or text[start] == " ":
             blank[start:end] = [char if char == "\n" else " " for char in text[start:end]]
     for marker in marked:
-        blank[marker.start : marker.end] = " " * (marker.end - marker.start)
+        line_begins = text[max(0, marker.start - 4) : marker.start].rstrip(" ").endswith("\n")
+        # A line that begins with a marker begins a claim: a list of sources is made of such lines.
+        gap = "\n\n" if line_begins else "  "
+        blank[marker.start : marker.end] = gap + " " * (marker.end - marker.start - 2)
     bare = "".join(blank)
     spans = whole_sentences(bare)
     at = 0
@@ -144,7 +147,7 @@ def sentence_claims(
         following = spans[index + 1][0] if index + 1 < len(spans) else len(text)
         while at < len(marked) and marked[at].start < following:
             marker = marked[at]
-            if marker.start >= end and index + 1 < len(spans) and _belongs_to_next(bare, end, marker.start, following):
+            if marker.start >= end and index + 1 < len(spans) and _belongs_to_next(text, end, marker, following):
                 break
             own.append(marker)
             at += 1
@@ -153,10 +156,10 @@ def sentence_claims(
         yield begin, last, list(_split(bare, begin, last, own))
 
 
-def _belongs_to_next(bare: str, end: int, marker: int, following: int) -> bool:
-    if "\n" in bare[end:marker]:
-        return "\n" not in bare[marker:following]
-    return bare[following].islower()
+def _belongs_to_next(text: str, end: int, marker: Marker, following: int) -> bool:
+    if "\n" in text[end : marker.start]:
+        return "\n" not in text[marker.end : following]
+    return text[following].islower()
 
 
 def _split(bare: str, start: int, end: int, own: list[Marker]) -> Iterator[Claim]:

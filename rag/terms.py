@@ -5,10 +5,9 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
-from typing import Literal
+from typing import Any, Literal
 
 from rag.lexicon import (
     ABBREVIATIONS,
@@ -37,7 +36,8 @@ _CHARS = "\u3041-\u3096\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f\u0e8
 _LETTER = rf"(?:[^\W\d{_CHARS}\u30a0-\u30ff]|[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0900-\u0dff])"
 _TOKEN = re.compile(
     rf"(?P<date>\d{{4}}-\d\d?-\d\d?(?!\d)|\d\d?[./]\d\d?[./]\d{{4}}(?!\d))"
-    rf"|(?P<number>\d{{1,3}}(?:\x20\d{{3}})+(?![\d.,'])|\d+(?:[.,'’٫٬\u00a0\u202f\u2009]\d+)*)(?P<part>[¼½¾⅓⅔⅛⅜⅝⅞])?(?P<behind>{_LETTER}+\d*)?"
+    rf"|(?P<number>\d{{1,3}}(?:\x20\d{{3}})+(?![\d.,'])"
+    rf"|\d+(?:[.,'’٫٬\u00a0\u202f\u2009]\d+)*)(?P<part>[¼½¾⅓⅔⅛⅜⅝⅞])?(?P<behind>{_LETTER}+\d*)?"
     rf"|(?P<lone>[¼½¾⅓⅔⅛⅜⅝⅞])"
     rf"|(?P<word>{_LETTER}(?:{_LETTER}|\d)*(?:['’]{_LETTER}+)?)"
     rf"|(?P<kana>[\u30a1-\u30fa\u30fc-\u30ff]+)"
@@ -46,7 +46,9 @@ _TOKEN = re.compile(
     rf"|(?P<clause>[,;:()\[\]|、，；：（）،؛—–])"
 )
 _HAN_DIGITS = {char: number for number, char in enumerate("零一二三四五六七八九")} | {"两": 2, "兩": 2, "〇": 0}
-_HAN_NUMBER = re.compile("(?:百分之)?[零〇一二两兩三四五六七八九十百千万萬亿億]+")
+_HAN_NUMBER = re.compile("(?:百分之)?[零〇一二两兩三四五六七八九十百千万萬亿億]{1,16}")
+_LONGEST_NUMBER = 40
+"""Characters of a figure that is read as a number; a longer one is compared as it is."""
 _ORDINALS = {"st", "nd", "rd", "th", "er", "e", "eme", "o", "a"}
 _HAN_LIGHT = frozenset(
     "的了在是和与與及也就都而被由於于为為之其这這那个個有上中下并並以到从從对對把将將等他她它们們该該所者地得着著過过曾还還又则則即"
@@ -62,8 +64,8 @@ class Term:
     own; `sentence` and `clause` count from 0 within the text.
 
     `unit` is that of a number. `role` is the preposition before it, `limit` the comparison (`more`, `less`, `before`,
-    `after`), empty where there is none. `cased` tells that its script has capitals, `capital` that it has one, so that it may be a
-    name, `polar` that it turns a claim around.
+    `after`), empty where there is none. `cased` tells that its script has capitals, `capital` that it has one,
+    so that it may be a name, `polar` that it turns a claim around.
     """
 
     start: int
@@ -109,8 +111,8 @@ def _goes_on(text: str, before: tuple[int, int], start: int) -> bool:
     after = re.match(r"\w+", text[start : start + 20])
     if after is None:
         return False
-    if word.isdigit() and len(word) <= 2 and before[1] - before[0] > 4:
-        return folded(after[0]) in MONTHS or after[0][0].islower()
+    if word.isdigit() and len(word) <= 4 and folded(after[0]) in MONTHS and before[1] - before[0] > 5:
+        return True
     return after[0][0].islower()
 
 
@@ -191,7 +193,7 @@ class _Sentence:
         part = match["part"] or match["lone"]
         keys = readings(digits) if digits else ("0",)
         if part:
-            keys = tuple(_plain(Decimal(key) + Decimal(str(round(unicodedata.numeric(part), 4)))) for key in keys if _decimal(key) is not None)  # fmt: skip
+            keys = tuple(_increased(key, unicodedata.numeric(part)) for key in keys)
         unit = ""
         end = match.end()
         if behind in UNITS:
@@ -368,7 +370,7 @@ class _Sentence:
     def _han_numbers(self) -> None:
         """Numbers written in Chinese characters: their characters get the number as a further key."""
         if not any(
-            term.kind == "char" and term.keys[0] in _HAN_DIGITS or term.keys[0] in "十百" for term in self._found
+            (term.kind == "char" and term.keys[0] in _HAN_DIGITS) or term.keys[0] in "十百" for term in self._found
         ):
             return
         values = {}
@@ -384,9 +386,8 @@ class _Sentence:
         ]
 
 
-def _with(term: Term, **changes: object) -> Term:
-    fields = {name: getattr(term, name) for name in Term.__slots__} | changes
-    return Term(**fields)  # type: ignore[arg-type]
+def _with(term: Term, **changes: Any) -> Term:
+    return replace(term, **changes)
 
 
 def _forms(word: str) -> tuple[str, ...]:
@@ -404,6 +405,8 @@ def readings(digits: str) -> tuple[str, ...]:
     """What a figure may mean, most likely first: `1.234` is a decimal fraction in English and a thousand in German."""
     plain = re.sub(r"[\s'’٬\u00a0\u202f\u2009]", "", digits)
     plain = "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in plain).replace("٫", ".")
+    if len(plain) > _LONGEST_NUMBER:
+        return (plain,)
     marks = [char for char in plain if char in ".,"]
     if not marks:
         return (plain.lstrip("0") or "0",) if len(plain) < 12 else (plain,)
@@ -430,8 +433,13 @@ def _plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def _increased(key: str, part: float) -> str:
+    number = _decimal(key) if len(key) <= _LONGEST_NUMBER else None
+    return key if number is None else _plain(number + Decimal(str(round(part, 4))))
+
+
 def _scaled(key: str, power: int) -> str:
-    number = _decimal(key)
+    number = _decimal(key) if len(key) <= _LONGEST_NUMBER else None
     return key if number is None else _plain(number * (Decimal(10) ** power))
 
 
@@ -447,8 +455,3 @@ def _han_value(text: str) -> int | None:
             total = (total + section + digit) * 10 ** SCALES[char]
             section = digit = 0
     return total + section + digit or None
-
-
-def in_order(found: list[Term]) -> Iterator[Term]:
-    """The terms that say something: all but the small words and the negations."""
-    return (term for term in found if term.kind not in ("light", "not"))

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.citations import Citation, CitationStream, Passage, cited
+from rag.citations import Citation, CitationStream, Passage, cited, marked
+from tests.rag.test_cells import ANSWER
 
 
 def passage(n: int, text: str, *, start: int | None = 1000, page: int | None = None) -> Passage:
@@ -156,8 +159,8 @@ def test_whatever_the_answer_a_quote_is_in_its_source(answer: str, text: str) ->
                 "【2】",
                 "- ",
                 "1. ",
+                *["Green grass grows", " St", " e.g. ", "and ", "[^1]: ", "x[1] = 2", "[1]-[3]", "  ", ")", "~~~\n"],
             ]
-            + ["Green grass grows", " St", " e.g. ", "and ", "[^1]: ", "x[1] = 2", "[1]-[3]", "  ", ")", "~~~\n"]
         ),
         max_size=40,
     ),
@@ -195,3 +198,27 @@ def test_citations_come_while_the_answer_is_written() -> None:
     stream.feed(" [3].\n\nThat is all. ")
     assert [one.n for one in stream.citations] == [1, 2]
     assert [one.n for one in stream.finish()] == [1, 2, 3]
+
+
+def test_each_marker_of_an_answer_has_its_own_citations() -> None:
+    text = "The sky is blue [1]. Pigs fly [1, 2]. See `a[1]` and [9].\n\n[1] source1.txt"
+    answer = replace(ANSWER, text=text, passages=ALL, citations=cited(text, ALL))
+    assert [(text[one.start : one.end], [(c.n, c.state) for c in found]) for one, found in marked(answer)] == [
+        ("[1]", [(1, "verified")]),
+        ("[1, 2]", [(1, "not found"), (2, "not found")]),
+        ("[1]", []),
+    ]
+    assert marked(replace(answer, citations=answer.citations[:1])) == []
+    assert marked(replace(answer, citations=(*answer.citations, answer.citations[0]))) == []
+
+
+def test_a_sentence_with_two_markers_is_two_claims() -> None:
+    assert states("The sky is blue in summer [1] and green grass grows quickly [2].") == [
+        (1, "verified"),
+        (2, "verified"),
+    ]
+    assert states("The sky is green in summer [1] and green grass grows quickly [2].")[0] == (1, "not found")
+
+
+def test_a_list_of_sources_is_no_claim() -> None:
+    assert states("The sky is blue [1].\n\nSources:\n[1] source1.txt, page 4\n[2] source2.txt") == [(1, "verified")]
