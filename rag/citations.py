@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rag.alignment import Aligned, align
+from rag.alignment import align
+from rag.attempt import Aligned
 from rag.manifest import Receipt, VerdictName
 from rag.markers import Claim, Marker, claims, sentence_claims
 from rag.terms import terms
