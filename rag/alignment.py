@@ -89,9 +89,7 @@ def _two_sentences(said: IndexedText, source: IndexedText) -> Aligned | None:
         if one is None or two is None:
             continue
         left, right = _sentence_at(source, one.start), _sentence_at(source, two.start)
-        if abs(left - right) != 1 or not _same_subject(
-            source, right if right > left else left, two if right > left else one
-        ):
+        if right - left != 1 or not _same_subject(source, right, two):
             continue
         return Aligned(min(one.start, two.start), max(one.end, two.end), min(one.share, two.share))
     return None

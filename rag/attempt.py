@@ -220,9 +220,17 @@ class Attempt:
                 at < nearest and is_a(content[at], "name") and at not in aligned and not content[at].role
                 for at in self._same_clause(nearest)
             )
-            return alone or (place < nearest and not rival)
+            rival = rival or any(self._heads(at, aligned) for at in range(place + 1, nearest))
+            return not rival and (alone or place < nearest)
         between = range(min(place, nearest) + 1, max(place, nearest))
         return alone and not any(content[at].kind == term.kind and at not in aligned for at in between[:200])
+
+    def _heads(self, at: int, aligned: set[int]) -> bool:
+        """Whether a name that the claim does not have begins a clause, as its subject does."""
+        content = self._source.content
+        term = content[at]
+        first = content[at - 1].clause != term.clause
+        return first and is_a(term, "name") and at not in aligned and not term.role
 
     def _same_clause(self, place: int) -> list[int]:
         """Other places of the clause of the source around `place`."""

@@ -55,6 +55,8 @@ _HAN_LIGHT = frozenset(
 )
 _ACCENTED = frozenset({"uber", "fur"})
 """Small words only with their accents."""
+_YEARS = frozenset({"year", "jahr", "jahre", "annee", "ano", "году", "год", "عام", "سنه"})
+"""In the year 1884: says nothing that the number does not."""
 _HIRAGANA = re.compile("[\u3041-\u3096]")
 
 
@@ -295,6 +297,8 @@ class _Sentence:
             and self._is_month(word, start, end)
         ):
             self._add(start, end, "name", f"month:{MONTHS[word]}", word)
+        elif word in _YEARS and re.match(r"\s*\d", self._text[end : end + 3]):
+            self._add(start, end, "light", word)
         elif word in STRICT:
             self._add(start, end, "word", *_forms(word), polar=True)
         elif word in LIGHT and small and not (capital and not self._first() and len(raw) > 1):
