@@ -19,6 +19,7 @@ BENCHMARKS = {
     "exact": "exact_search",
     "growth": "growth",
     "killing": "surviving",
+    "citations": "citations",
     "answers": "answers",
 }
 ASKED_FOR = {"killing", "answers"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from rag.citations import Answer, Citation, Found, Passage, cited
+from rag.citations import Answer, Citation, CitationStream, Found, Passage
 from rag.errors import BadKey, Cancelled, ContextTooLong, ModelError, StoreError
 from rag.extractive import extract
 from rag.followups import Turn, completed, leans, rewritten
@@ -163,9 +163,11 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
     notes = [*frame.found.notes, *sent.notes]
     first: float | None = None
     failure = ""
+    checker = CitationStream(sent.passages)
     try:
         for piece in stream:
             first = first if first is not None else time.monotonic() - frame.started
+            checker.feed(piece)
             yield piece
     except Cancelled:
         kind = "stopped"
@@ -182,7 +184,7 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
     yield frame.answer(
         kind,
         failure or stream.text,
-        () if failure else _paged(frame.opened, sent.passages, cited(stream.text, sent.passages)),
+        () if failure else _paged(frame.opened, sent.passages, checker.finish()),
         model=model,
         receipt=replace(_and(frame.found.receipt, stream.usage), seconds=round(time.monotonic() - frame.started, 4)),
         notes=tuple(notes),
