@@ -19,8 +19,9 @@ BENCHMARKS = {
     "exact": "exact_search",
     "growth": "growth",
     "killing": "surviving",
+    "quality": "quality",
 }
-ASKED_FOR = {"killing"}
+ASKED_FOR = {"killing", "quality"}
 """Run only when named."""
 USUAL = [name for name in BENCHMARKS if name not in ASKED_FOR]
 
@@ -29,7 +30,7 @@ def main() -> None:
     """Run the named benchmarks, the usual ones by default."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Ragbook measured beside its peers.")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all but killing by default"
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all but killing and quality by default"
     )
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--quick", action="store_const", const="quick", dest="extent", help="fewer runs")
@@ -37,6 +38,10 @@ def main() -> None:
     extent.add_argument("--large", action="store_const", const="large", dest="extent", help=large)
     parser.set_defaults(extent="usual")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single figure there too")
+    data = "for `quality`: folder of the collections with judged questions; default ../shared/data"
+    parser.add_argument("--data", type=Path, metavar="FOLDER", default=Path("../shared/data"), help=data)
+    kept = "for `quality`: keep the vectors of the collections there, and use those that are there"
+    parser.add_argument("--vectors", type=Path, metavar="FOLDER", help=kept)
     chosen = parser.parse_args()
     unknown = [name for name in chosen.names if name not in BENCHMARKS]
     if unknown:
@@ -45,7 +50,8 @@ def main() -> None:
     with TemporaryDirectory(prefix="ragbook-bench-") as folder:
         for name in chosen.names or USUAL:
             spent, started = cpu(), time.monotonic()
-            report = import_module(f"bench.{BENCHMARKS[name]}").measure(Path(folder), chosen.extent)
+            more = {"data": chosen.data, "kept": chosen.vectors} if name == "quality" else {}
+            report = import_module(f"bench.{BENCHMARKS[name]}").measure(Path(folder), chosen.extent, **more)
             report.cpu = cpu() - spent
             print(report.text(), flush=True)
             print(
