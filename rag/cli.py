@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -133,6 +134,8 @@ def _parser() -> argparse.ArgumentParser:
         asking = command(name, run, text)
         asking.add_argument("text", metavar="TEXT")
         asking.add_argument("-k", type=_positive, default=8, help="passages; default 8")
+        if name == "search":
+            _add_filters(asking)
     command("history", _history, "list the snapshots, newest first")
     spaces = command("spaces", _spaces, "list the embedding spaces, or delete one")
     spaces.add_argument("--delete", metavar="FINGERPRINT", help="delete a space with its cached vectors")
@@ -149,6 +152,33 @@ def _parser() -> argparse.ArgumentParser:
     writing = command("export-llamaindex", _export_llamaindex, "write the newest snapshot for stock llama-index")
     writing.add_argument("folder", type=Path, metavar="DIR")
     return parser
+
+
+def _add_filters(search: argparse.ArgumentParser) -> None:
+    search.add_argument(
+        "--source", action="append", default=[], metavar="NAME", help="only in this source, or in those like '*.md'"
+    )
+    search.add_argument(
+        "--type", action="append", default=[], metavar="TYPE", help="only in sources of this kind: pdf, text/html, text"
+    )
+    search.add_argument("--pages", type=_pages, metavar="N[-M]", help="only on these pages")
+    search.add_argument("--since", type=_date, metavar="DATE", help="only in sources added since, in UTC")
+
+
+def _pages(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    numbers = [first, last or first]
+    if not all(one.isascii() and one.isdigit() and len(one) < 8 for one in numbers) or int(first) > int(numbers[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no page like 7 and no range like 3-10")
+    return int(first), int(numbers[1])
+
+
+def _date(text: str) -> str:
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2026-01-31") from None
+    return (given.astimezone(UTC) if given.tzinfo else given).replace(tzinfo=None).isoformat()
 
 
 def _positive(text: str) -> int:
@@ -271,8 +301,10 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
     if nothing is not None:
         return nothing | {"hits": []}
     from rag.loader import open_snapshot
+    from rag.restriction import Restriction
 
-    found = open_snapshot(notebook).search(options.text, options.k)
+    only = Restriction(tuple(options.source), tuple(options.type), options.since or "", options.pages)
+    found = open_snapshot(notebook).search(options.text, options.k, None if only == Restriction() else only)
     return found_report(found, status)
 
 

@@ -48,7 +48,6 @@ _STOP_LISTS = {
 """Lists that llama-index-core brings along."""
 
 _MORE_STOPS = {
-    "en": "also could how if into may might must shall such upon us whether whom whose would",
     "de": "wann warum wer wem wen wessen welche welcher welches wie wieso wo wohin woher viele",
     "es": "cuál cuáles cuándo cuánto cuántos cuántas dónde por qué quién quiénes",
     "fr": "combien comment où pourquoi quand que quel quelle quelles quels qui quoi",
