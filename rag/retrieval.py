@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.citations import Found, Passage
+from rag.duplicates import Likeness
 from rag.manifest import Receipt, VerdictName
 from rag.stopwords import NOT_LATIN, question_language
 from rag.words import content_words
@@ -114,6 +115,7 @@ class Searcher:
         fused = _fused(dense, self._with_neighbours(lexical), weigh)
         order = sorted(fused, key=lambda number: (-fused[number], -dense.get(number, -1.0), number))
         unique: dict[str, list[int]] = {}
+        likeness: dict[str, Likeness] = {}
         rows = {}
         # In steps: a text that stands in many sources must not crowd the others out. Their scores are next to each
         # other, so a step of some size finds them all.
@@ -122,7 +124,13 @@ class Searcher:
             step = order[at : at + size]
             for number, row in zip(step, self.reader.rows_at(step), strict=True):
                 rows[number] = row
-                unique.setdefault(row.text, []).append(number)
+                text = row.text
+                if text not in unique:
+                    mine = Likeness.of(text)
+                    # Only with what will be shown: each costs some microseconds.
+                    text = next((one for one in list(unique)[:k] if mine.like(likeness[one])), text)
+                    likeness.setdefault(text, mine)
+                unique.setdefault(text, []).append(number)
             if len(unique) >= k:
                 break
         passages: list[Passage] = []

@@ -94,6 +94,23 @@ def test_a_text_in_many_sources_is_one_passage_that_names_them_all(tmp_path):
         assert sorted((best.source, *best.also_in)) == [f"{number:02}.txt" for number in range(14)]
 
 
+def test_a_text_with_a_word_changed_is_one_passage_too_and_one_with_another_number_is_not(tmp_path):
+    book = notebook(settings(tmp_path / "alike"), CountingEmbedding())
+    same = paragraphs(1, 1)[0]
+    book.add(
+        [
+            file("first.txt", same),
+            file("comma.txt", same.replace(" It goes on", ", and it goes on")),
+            file("number.txt", same.replace("1-0", "1-9")),
+        ]
+    )
+    found = opened(book).search(same)
+    assert sorted(tuple(sorted((one.source, *one.also_in))) for one in found.passages) == [
+        ("comma.txt", "first.txt"),
+        ("number.txt",),
+    ]
+
+
 @pytest.mark.parametrize(
     ("question", "chunk", "expected"),
     [
