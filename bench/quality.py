@@ -6,6 +6,7 @@ BM25 alone has whole documents, which is how its published figures were made.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,6 +71,7 @@ def measure(work: Path, extent: str, data: Path, kept: Path | None) -> Report:
             size = f"{len(collection.chunks):,}"
             report.rows.append([name, size, title, f"{quality:.4f}", f"{recall:.4f}", f"{spent:.2f}"])
         report.raw[name] = figures
+        print(f"  {name}: done", file=sys.stderr, flush=True)
         ours = figures["Ragbook"][0]
         others = {title: one[0] for title, one in figures.items() if title != "Ragbook"}
         goal = GAINS.get(name, 1.0)

@@ -15,14 +15,15 @@ KNOWN = (  # noqa: SIM905 - a list of seventy quoted codes is unreadable
 
 _SAMPLE, _SAMPLES = 1000, 8
 _LETTERS_AT_LEAST = 24
-_SURE = 0.9
+_SURE, _LIKELY = 0.9, 0.7
 _LOCK = threading.Lock()
 
 
 def detect(text: str, among: Collection[str] | None = None) -> str:
-    """ISO 639-1 code of the language of a text, of `among` if given; empty where the text has too few letters to
-    tell."""
-    return _guess(text, among)[0]
+    """ISO 639-1 code of the language of a text, of `among` if given; empty where the text is too short to tell: of
+    titles of 50 characters one in seven would be taken for another language."""
+    language, share = _guess(text, among)
+    return language if share >= _LIKELY or among is not None else ""
 
 
 def detect_each(texts: Sequence[str]) -> list[str]:

@@ -148,10 +148,6 @@ class TableReader:
         """Source ids by row number."""
         return self._once("keys", self._load_keys)[1]
 
-    def ordinals(self) -> tuple[int, ...]:
-        """Positions of the chunks within their sources, by row number."""
-        return self._once("keys", self._load_keys)[2]
-
     def languages(self) -> tuple[str, ...]:
         """Languages of the chunks by row number; all empty in a table of format 1."""
         return self._once(
@@ -276,13 +272,9 @@ class TableReader:
         """Lance's address of each row of this version, by row number; rising."""
         return self._once("row_ids", lambda: _rising(self._scan(())["_rowid"].to_numpy(), self.path))
 
-    def _load_keys(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
-        found = self._scan(("id", "source_id", "ordinal"))
-        return (
-            tuple(found["id"].to_pylist()),
-            tuple(found["source_id"].to_pylist()),
-            tuple(found["ordinal"].to_pylist()),
-        )
+    def _load_keys(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        found = self._scan(("id", "source_id"))
+        return tuple(found["id"].to_pylist()), tuple(found["source_id"].to_pylist())
 
     def _load_exact(self) -> ExactIndex:
         width = self.dimensions

@@ -22,9 +22,11 @@ LONG = paragraphs(1, 7)[0]
         # Only a number is another one.
         (f"{LONG} Sales rose by 4 % in 2023.", f"{LONG} Sales rose by 9 % in 2024.", False),
         ("short text", "short text!", False),
+        ("北京大学的图书馆收藏了许多古籍，其中有不少是孤本。", "北京大学的图书馆收藏了许多古籍,其中有不少是孤本", True),
+        ("北京大学的图书馆收藏了许多古籍，其中有不少是孤本。", "人工智能正在改变世界各地的工业和农业生产方式。", False),
         ("", "", False),
     ],
 )
 def test_alike(one, other, expected):
-    assert Likeness.of(one).like(Likeness.of(other)) is expected
-    assert Likeness.of(other).like(Likeness.of(one)) is expected
+    assert Likeness(one).like(Likeness(other)) is expected
+    assert Likeness(other).like(Likeness(one)) is expected
