@@ -203,6 +203,18 @@ def _fitted(passages: Sequence[Passage], window: int) -> tuple[list[Passage], in
     return kept, len(passages) - len(kept)
 
 
+def prompt_parts(
+    question: str, passages: Sequence[Passage], window: int
+) -> tuple[list[tuple[str, int]], list[Passage]]:
+    """What a prompt is made of with its tokens, in order, and the passages that fit the window: for showing them."""
+    from rag.embedding.tokens import count_openai
+
+    sent, _ = _fitted(passages, window)
+    texts = {"rules": _RULES} | {f"passage {one.n}": f"[{one.n}] {_place(one)}\n{one.text}" for one in sent}
+    texts["question"] = question
+    return list(zip(texts, count_openai(list(texts.values())), strict=True)), sent
+
+
 def _place(passage: Passage) -> str:
     page = f", page {passage.page}" if passage.page else ""
     heading = f" ({passage.heading})" if passage.heading else ""

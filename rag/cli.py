@@ -40,6 +40,7 @@ from rag.reports import (
     Report,
     citation_report,
     cited_lines,
+    explanation_report,
     found_report,
     history_line,
     manifest_report,
@@ -134,6 +135,10 @@ def _parser() -> argparse.ArgumentParser:
         asking = command(name, run, text)
         asking.add_argument("text", metavar="TEXT")
         asking.add_argument("-k", type=_positive, default=8, help="passages; default 8")
+        if name == "search":
+            asking.add_argument(
+                "--explain", action="store_true", help="say why: ranks, scores, what was left out, time"
+            )
     evaluation.add_arguments(command("eval", _eval, "measure a set of questions, or two sides beside"), _positive)
     command("history", _history, "list the snapshots, newest first")
     spaces = command("spaces", _spaces, "list the embedding spaces, or delete one")
@@ -274,8 +279,12 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
         return nothing | {"hits": []}
     from rag.loader import open_snapshot
 
-    found = open_snapshot(notebook).search(options.text, options.k)
-    return found_report(found, status)
+    opened = open_snapshot(notebook)
+    if options.explain:
+        from rag.explaining import explain
+
+        return explanation_report(explain(opened, options.text, options.k), status)
+    return found_report(opened.search(options.text, options.k), status)
 
 
 def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:

@@ -165,7 +165,8 @@ def measured(totals: Totals, k: int) -> Iterator[tuple[str, str]]:
         wrongly = f", {totals.declined_wrongly:,} of them wrongly" if totals.declined_wrongly else ""
         yield "Declined", f"{totals.declined:,}{wrongly}"
     yield "Tokens", f"{totals.tokens:,}"
-    yield "Cost", "price not known" if totals.cost_usd is None else f"${totals.cost_usd:,.6f}"
+    cost = totals.cost_usd
+    yield "Cost", "price not known" if cost is None else f"${cost:,.6f}" if cost else "$0"
     yield "Time per question", f"{totals.seconds_median:.3f} s (median)"
 
 
