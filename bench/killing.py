@@ -270,7 +270,7 @@ def _template() -> None:
                 code = 0
             finally:
                 if code:
-                    sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+                    sys.excepthook(*sys.exc_info())
                 sys.stderr.flush()
                 os._exit(code)
         os.close(said)
@@ -402,8 +402,19 @@ def staged(name: str, work: Path, running: Template) -> Stage:
     seconds = running.run(scenario, timed, folder / "ledger-timed")["seconds"]
     old, new = contents(before), contents(after)
     collect(notebook(after).place, grace_seconds=0)
-    names = [_names(home) for home in (before, after)]
-    return Stage(scenario, before, old, new, *names, paid(ledger), files_in(after), answer["steps"], seconds)
+    old_names, new_names = (_names(home) for home in (before, after))
+    return Stage(
+        scenario,
+        before,
+        old,
+        new,
+        old_names,
+        new_names,
+        paid(ledger),
+        files_in(after),
+        answer["steps"],
+        seconds,
+    )
 
 
 def _names(home: Path) -> list[str]:

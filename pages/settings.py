@@ -54,6 +54,11 @@ def _fields(page: Page, saved: dict[str, str]) -> dict[str, str]:
         for column, name in zip(st.columns(2), ("RAGBOOK_CHUNK_SIZE", "RAGBOOK_CHUNK_OVERLAP"), strict=True):
             with column:
                 entered[name] = field(page.notebook, name, saved)
+    with card("history"):
+        st.html('<h2 class="question">History</h2>')
+        for column, name in zip(st.columns(2), ("RAGBOOK_KEEP_SNAPSHOTS", "RAGBOOK_KEEP_DAYS"), strict=True):
+            with column:
+                entered[name] = field(page.notebook, name, saved)
     with card("place"):
         st.html('<h2 class="question">Place and key</h2>')
         key = "set" if page.notebook.config.api_key is not None else "not set"

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag.citations import Answer, Citation, Found, Passage, cited
-from rag.errors import BadKey, Cancelled, ModelError
+from rag.errors import BadKey, Cancelled, ModelError, StoreError
 from rag.extractive import extract
 from rag.ledger import Ledger, entry
 from rag.progress import IsCancelled
 from rag.retrieval import relevant
 from rag.snapshots import now
+from rag.spending import Recording
 
 if TYPE_CHECKING:
     from rag.llms import LlmUsage
@@ -139,7 +140,7 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
     if stream.finish_reason == "length":
         notes.append(f"The answer was cut off at {_ANSWER_TOKENS:,} tokens.")
     usage = stream.usage
-    _record(frame, llm, usage)
+    notes += _record(frame, llm, usage)
     receipt = frame.found.receipt
     cost = None if receipt.cost_usd is None or usage.cost_usd is None else receipt.cost_usd + usage.cost_usd
     yield frame.answer(
@@ -172,11 +173,13 @@ def _paged(opened: Opened, passages: Sequence[Passage], citations: Sequence[Cita
     return placed
 
 
-def _record(frame: _Frame, llm: Any, usage: LlmUsage) -> None:
-    """Write what the answer cost into the ledger, before the answer is handed on."""
+def _record(frame: _Frame, llm: Any, usage: LlmUsage) -> list[str]:
+    """Write what the answer cost into the ledger, before the answer is handed on. Where that fails the answer, which is
+    paid for, is handed on with a sentence that says so."""
     if not usage.calls or usage.cost_usd == 0.0:
-        return
-    Ledger(frame.opened.notebook.place.objects).record(
+        return []
+    recording = Recording(Ledger(frame.opened.notebook.place.objects))
+    recording.write(
         entry(
             str(llm.metadata.model_name),
             "answer",
@@ -187,6 +190,11 @@ def _record(frame: _Frame, llm: Any, usage: LlmUsage) -> None:
             snapshot=frame.opened.snapshot,
         )
     )
+    try:
+        recording.settle()
+    except StoreError as error:
+        return [str(error)]
+    return []
 
 
 def _fitted(passages: Sequence[Passage], window: int) -> tuple[list[Passage], int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,9 +18,15 @@ from rag.manifest import Manifest, PinnedFile
 from rag.originals import Originals
 from rag.place import Place
 
-HASHED_AT_OPENING = 32 << 20
-"""Bytes of a snapshot that opening hashes, small files first: 20 to 50 ms at 0.7 to 1.5 GB/s. So Lance's own manifests
-and the registry are hashed as a rule, and a snapshot of up to about 20,000 chunks of 384 dimensions as a whole."""
+HASHED_AT_OPENING = 4 << 20
+"""Bytes of a snapshot that opening hashes, small files first: about 3 ms, so that opening costs the same at every size.
+Lance's own manifests and the registry are hashed as a rule, and a snapshot of up to about 1,800 chunks of 384
+dimensions as a whole."""
+
+HASHED_BEFORE_USE = 32 << 20
+"""The same for the first search, which reads the vectors anyway, for what a build starts from, for going back, for
+`status` on the command line, and for the doctor's usual look: 20 to 50 ms, which are little beside the rest. Up to
+about 15,000 chunks as a whole."""
 
 Kind = Literal["missing", "unreadable", "size", "altered"]
 
@@ -39,11 +45,13 @@ class PinnedFiles:
     """Checks the pinned files of snapshots; a file that several of them pin is hashed once.
 
     `budget` bounds the bytes hashed per snapshot, small files first; None: all of them. Sizes are always compared.
+    `beyond` are the bytes that were hashed before, with a smaller budget: they are not hashed again.
     """
 
-    def __init__(self, place: Place, budget: int | None = HASHED_AT_OPENING) -> None:
+    def __init__(self, place: Place, budget: int | None = HASHED_BEFORE_USE, *, beyond: int = 0) -> None:
         self._place = place
         self._budget = budget
+        self._beyond = beyond
         self._digests: dict[Path, str] = {}
         self.hashed = 0
 
@@ -51,13 +59,18 @@ class PinnedFiles:
         """The first thing wrong with a snapshot's files, as a sentence."""
         return next((bad.sentence for bad in self.bad(manifest)), None)
 
-    def bad(self, manifest: Manifest) -> Iterator[BadFile]:
-        """Every pinned file that fails its check. Never raises for what is wrong with a file."""
+    def bad(self, manifest: Manifest, *, only: Collection[str] | None = None) -> Iterator[BadFile]:
+        """Every pinned file that fails its check. Never raises for what is wrong with a file.
+
+        With `only`, no others than these, by their names below the workspace.
+        """
         files = [(table.path, file) for table in manifest.tables.values() for file in table.files]
+        if only is not None:
+            files = [one for one in files if f"notebooks/{self._place.slug}/{one[0]}/{one[1].path}" in only]
         spent = 0
         for folder, file in sorted(files, key=lambda one: (one[1].size, one[0], one[1].path)):
             spent += file.size
-            hashing = self._budget is None or spent <= self._budget
+            hashing = spent > self._beyond and (self._budget is None or spent <= self._budget)
             found = self._look(f"{folder}/{file.path}", file, manifest.snapshot, hashing)
             if found is not None:
                 yield found

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from rag import upkeep
 from rag.citations import Answer, Found
@@ -31,7 +31,7 @@ from rag.errors import (
 )
 from rag.evaluation import commands as evaluation
 from rag.folders import collect
-from rag.manifest import VerdictName
+from rag.manifest import Manifest, VerdictName
 from rag.notebook import Incoming, Notebook
 from rag.objects import translate
 from rag.outcome import ChunkCounts, SourceCounts, count
@@ -49,6 +49,9 @@ from rag.reports import (
     receipt_report,
 )
 from rag.verdicts import Status
+
+if TYPE_CHECKING:
+    from rag.loader import Opened
 
 _VERDICT_OF: tuple[tuple[type[RagbookError], VerdictName], ...] = (
     (SpaceRefused, VerdictName.REFUSED),
@@ -218,7 +221,7 @@ def _remove(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _status(notebook: Notebook, _options: argparse.Namespace) -> Report:
-    status = notebook.status()
+    status = notebook.status(hashing=True)  # a process of its own, so no opening has told what looking does not see
     verdict = status.verdict
     counts = status.counts
     chunks = counts.chunks if counts else 0
@@ -277,14 +280,28 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
     nothing = nothing_to_open(status)
     if nothing is not None:
         return nothing | {"hits": []}
-    from rag.loader import open_snapshot
-
-    opened = open_snapshot(notebook)
+    opened = _opened(notebook)
     if options.explain:
         from rag.explaining import explain
 
-        return explanation_report(explain(opened, options.text, options.k), status)
-    return found_report(opened.search(options.text, options.k), status)
+        explained = explain(opened, options.text, options.k)
+        explained = replace(explained, notes=(*explained.notes, *opened.problems))
+        return explanation_report(explained, notebook.status())
+    found = opened.search(options.text, options.k)
+    return found_report(replace(found, notes=(*found.notes, *opened.problems)), notebook.status())
+
+
+def _opened(notebook: Notebook) -> Opened:
+    """The newest snapshot whose files are intact, as far as is looked before a search."""
+    from rag.loader import open_snapshot
+
+    while True:
+        opened = open_snapshot(notebook)
+        try:
+            opened.check()
+        except Damaged:  # remembered: the next opening passes it over, or says that nothing is left
+            continue
+        return opened
 
 
 def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
@@ -292,22 +309,23 @@ def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
     nothing = nothing_to_open(status)
     if nothing is not None:
         return nothing | {"answer": status.verdict.sentence, "citations": []}
-    from rag.loader import open_snapshot
-
     answer: Answer | None = None
-    for piece in open_snapshot(notebook).ask(options.text, options.k):
+    opened = _opened(notebook)
+    for piece in opened.ask(options.text, options.k):
         if isinstance(piece, Answer):
             answer = piece
     if answer is None:
         raise RagbookError("No answer came back. Try again.")
-    report = found_report(Found(answer.passages, answer.snapshot, answer.verdict, answer.receipt, answer.notes), status)
+    notes = (*answer.notes, *opened.problems)
+    found = Found(answer.passages, answer.snapshot, answer.verdict, answer.receipt, notes)
+    report = found_report(found, notebook.status())
     report |= {
         "answer": answer.text,
         "kind": answer.kind,
         "model": answer.model,
         "recipe": answer.recipe_fp,
         "citations": [citation_report(one) for one in answer.citations],
-        "_lines": [answer.text, *cited_lines(answer), *answer.notes],
+        "_lines": [answer.text, *cited_lines(answer), *notes],
     }
     if answer.kind == "failed":
         report |= {"verdict": VerdictName.FAILED, "sentence": answer.text}
@@ -320,15 +338,17 @@ def _eval(notebook: Notebook, options: argparse.Namespace) -> Report:
     def opened(slug: str) -> Notebook:
         return _notebook(argparse.Namespace(**{**vars(options), "notebook": slug}))
 
-    return evaluation.eval_report(notebook, options, opened, telling.asked)
+    return evaluation.eval_report(notebook, options, opened, _opened, telling.asked)
 
 
 def _history(notebook: Notebook, _options: argparse.Namespace) -> Report:
-    manifests = notebook.history()
+    every = list(notebook.place.snapshots.newest())
     return {
         "verdict": notebook.status().verdict.name,
-        "history": [manifest_report(one) for one in manifests],
-        "_lines": [history_line(one) for one in manifests] or ["No snapshots yet."],
+        "history": [manifest_report(one) for one in every if isinstance(one, Manifest)],
+        "damaged": [str(one) for one in every if isinstance(one, Damaged)],
+        "_lines": [history_line(one) if isinstance(one, Manifest) else f"   {one}" for one in every]
+        or ["No snapshots yet."],
     }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
+from rag.embedding.prices import Prices, read_prices
 from rag.errors import ConfigError
 
 Embedder = Literal["local", "openai", "openai-compatible"]
@@ -60,6 +61,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("RAGBOOK_LLM_BASE_URL", "address of the language model server", savable=True),
     Setting("OPENAI_API_KEY", "key for `openai`; optional for `openai-compatible`"),
+    Setting("RAGBOOK_PRICES", "JSON file with prices of your own, which go before the list that comes along"),
     Setting("RAGBOOK_CHUNK_SIZE", "longest chunk, in tokens of the embedding model, 32 to 8192", "220", savable=True),
     Setting("RAGBOOK_KEEP_SNAPSHOTS", "newest snapshots that are never retired, 1 to 10000", "50", savable=True),
     Setting("RAGBOOK_KEEP_DAYS", "days a snapshot is kept at least, 0 to 36500", "30", savable=True),
@@ -118,6 +120,7 @@ class Config:
     chunk_overlap: int = 32
     keep_snapshots: int = 50
     keep_days: int = 30
+    prices: Prices = field(default_factory=Prices)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -222,6 +225,7 @@ def _checked(values: Mapping[str, str], origins: Mapping[str, str]) -> Config:
         chunk_overlap=overlap,
         keep_snapshots=50 if keep_snapshots is None else keep_snapshots,
         keep_days=30 if keep_days is None else keep_days,
+        prices=read_prices(Path(values["RAGBOOK_PRICES"]).expanduser()) if values["RAGBOOK_PRICES"] else Prices(),
         origins=dict(origins),
     )
 

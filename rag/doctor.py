@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rag.checks import HASHED_AT_OPENING, BadFile, PinnedFiles, bad_original
+from rag.checks import HASHED_BEFORE_USE, BadFile, PinnedFiles, bad_original
 from rag.config import Config
 from rag.errors import Cancelled, Damaged, NewerFormat, NotFound, NotWritable, StoreError
 from rag.findings import Examination, Finding, Severity
@@ -35,8 +35,8 @@ def examine(
 ) -> Examination:
     """Examine one notebook, with the originals and the vector cache it uses.
 
-    `deep` reads every pinned file, original and cached vector; else sizes are compared, and of each snapshot as much is
-    hashed as when it is opened.
+    `deep` reads every pinned file, original, vector and cached vector; else sizes and counts are compared, a sample of
+    the vectors is read, and of each snapshot as much is hashed as before a build.
 
     Raises:
         Cancelled: `cancelled()` came true.
@@ -77,7 +77,7 @@ class _Doctor:
     # ------------------------------------------------------------------ snapshots and what they pin
 
     def _snapshots(self) -> Iterator[Finding]:
-        pinned = PinnedFiles(self.place, None if self.deep else HASHED_AT_OPENING)
+        pinned = PinnedFiles(self.place, None if self.deep else HASHED_BEFORE_USE)
         newer_answers = False
         seen: set[tuple[str, str]] = set()
         for number in reversed(self.place.snapshots.numbers()):
@@ -102,6 +102,10 @@ class _Doctor:
                     seen.add((one.name, one.kind))
                     yield _pinned_finding(one, manifest.snapshot, newer_answers)
             self.manifests.append(manifest)
+            if manifest.parent is not None and not 0 < manifest.parent < number:
+                sentence = f"{name} names snapshot {manifest.parent} as the one before it, which is none before it."
+                repair = "None is needed: each snapshot is complete in itself. Forget it, or build again."
+                yield Finding("chain-broken", sentence, "", repair, (name,), number, "warning")
             if not bad:
                 newer_answers = True
                 self.head = self.head or manifest
@@ -157,7 +161,7 @@ class _Doctor:
         if head is None:
             return
         self.checked["chunks"] += head.counts.chunks
-        found = chunk_problem(self.place, head)
+        found = chunk_problem(self.place, head, deep=self.deep)
         if found is not None:
             code, sentence = found
             yield Finding(code, sentence, "", _BUILD, (self._named(head.tables["chunks"].path),), head.snapshot)
@@ -196,7 +200,9 @@ class _Doctor:
             self.checked["cached vectors"] += look.keys
             problem = look.problem
             if not problem and self.head is not None and self.head.space_fp == fingerprint:
-                lacking = different_texts(self.place, self.head) - look.keys
+                # As many vectors as chunks are enough for sure: then no text is read.
+                enough = look.keys >= self.head.counts.chunks
+                lacking = 0 if enough else different_texts(self.place, self.head) - look.keys
                 problem = f"lacks at least {lacking:,} vectors that the index has." if lacking > 0 else ""
             named = (f"{folder}/vectors.lance",)
             if problem:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rag import planner
 from rag.chunking import read_all
@@ -16,18 +15,20 @@ from rag.errors import BadKey, ReadError
 from rag.fingerprint import vector_key
 from rag.ground import find_ground
 from rag.names import safe_name
+from rag.notebook import Incoming, Notebook, name_in_batch, origin_of
 from rag.originals import measured
 from rag.outcome import SourceCounts, count
 from rag.paying import MakeEmbedder
+from rag.pipeline import came_back, original_of
 from rag.place import Place
-from rag.planner import Given, SourceRow
-from rag.results import Read, source_counts, standing
-from rag.snapshots import now
+from rag.planner import Given
+from rag.rehearsal import rehearsed, stand_in
+from rag.results import Read, results, source_counts, standing
 from rag.spaces import CANARY_TEXTS, Space, draft
 from rag.vectors import VectorCache
 
-if TYPE_CHECKING:
-    from rag.notebook import Incoming
+_AT_ONCE = 4096
+"""Vectors looked at in one go: bounds memory."""
 
 
 @dataclass(frozen=True)
@@ -59,33 +60,33 @@ class Estimate:
 
 
 def estimate(place: Place, config: Config, make_embedder: MakeEmbedder, incoming: Sequence[Incoming] = ()) -> Estimate:
-    """What building would pay for if these files were added too. Keeps nothing, registers nothing, calls nothing."""
-    ground = find_ground(place)
-    with ExitStack() as stack:
-        given, paths, refused = _given(incoming, stack)
-        rows = place.registry.rows(ground.registry_version)
-        wanted = planner.register(rows, given, when=now()).rows
-        space = place.spaces.wanted(config)
+    """What building would pay for if these files were added too. Keeps nothing, registers nothing, calls nothing: all
+    that an addition and a build do before they pay is done to a stand-in of the notebook.
+
+    Raises:
+        Damaged, NewerFormat, StoreError: as the build would.
+    """
+    with rehearsed(place) as stand, ExitStack() as stack:
+        given, refused = _given(incoming, stand, stack)
+        if incoming:
+            root = stand.objects.root
+            Notebook(replace(config, home=str(root.parent), workspace=root.name), place.slug).register(given)
+        ground = find_ground(stand)
+        space = stand.spaces.wanted(config)
         base = ground.base(config, space)
         built = base.rows if base else []
-        wanted = tuple(standing(wanted, built))
-        todo = planner.plan(wanted, built)
-
-        def path_of(row: SourceRow) -> Path:
-            path = paths.get(row.digest) or place.originals.path(row.digest)
-            if not path.is_file():
-                raise ReadError("The original is missing from the home. Add the file again.")
-            return path
-
-        reads = list(read_all(todo.read, path_of, config))
-    kept = sum(row.chunks for row in todo.keep) + sum(old.chunks for old, _ in todo.renamed)
-    chunks = kept + sum(len(read.pieces) for read in reads)
-    missing = _missing(place, space, reads)
-    canary = len(CANARY_TEXTS) if _checked(space, config, bool(missing)) else 0
+        wanted = standing(stand.registry.rows(ground.state.registry), built)
+        todo = planner.plan(wanted, built, again=lambda row: came_back(stand, row))
+        reads = list(read_all(todo.read, lambda row: original_of(stand, row), config))
+        missing = _missing(stand, space, reads)
+    chunks = sum(row.chunks for row in results(wanted, todo, reads, 0))
+    # As the build does it: a space that was never met is met as soon as there is anything to build.
+    called = bool(missing) if space else bool(ground.head) or any(read.pieces for read in reads)
+    canary = len(CANARY_TEXTS) if _checked(space, config, called) else 0
     tokens, cost = _price(config, make_embedder, [*missing, *(CANARY_TEXTS if canary else ())])
     failures = [*refused, *((read.row.name, read.failure) for read in reads if read.failure)]
     return Estimate(
-        sources=replace(source_counts(list(wanted), todo, reads), failed=len(failures)),
+        sources=replace(source_counts(wanted, todo, reads), failed=len(failures)),
         chunks=chunks,
         texts=len(missing),
         reused=chunks - len(missing),
@@ -96,20 +97,18 @@ def estimate(place: Place, config: Config, make_embedder: MakeEmbedder, incoming
     )
 
 
-def _given(
-    incoming: Sequence[Incoming], stack: ExitStack
-) -> tuple[list[Given], dict[str, Path], list[tuple[str, str]]]:
-    """The files as the registry would see them, where their bytes lie, and those that cannot be looked at."""
-    given: list[Given] = []
-    paths: dict[str, Path] = {}
+def _given(incoming: Sequence[Incoming], stand: Place, stack: ExitStack) -> tuple[list[Given], list[tuple[str, str]]]:
+    """The files as the registry would see them, and those that cannot be looked at. Their bytes are among the originals
+    of the stand-in."""
+    given: dict[str, Given] = {}
     refused: list[tuple[str, str]] = []
     folder: Path | None = None
-    for one in incoming:
+    for number, one in enumerate(incoming):
         name = safe_name(one.name)
         path = one.path
         if path is None:
             folder = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ragbook-")))
-            path = folder / str(len(paths))
+            path = folder / str(number)
             path.write_bytes(one.content or b"")
         try:
             digest, size = measured(path)
@@ -119,20 +118,25 @@ def _given(
         except OSError as error:
             refused.append((name, f"It cannot be opened: {error.strerror or error}."))
             continue
-        paths[digest] = path
-        origin = str(one.path.absolute()) if one.path is not None and not one.uploaded else ""
-        given.append(Given(name, digest, size, origin))
-    return given, paths, refused
+        stand_in(path.absolute(), stand.originals.path(digest))
+        origin = origin_of(one)
+        name = name_in_batch(name, digest, origin, given)
+        given[name] = Given(name, digest, size, origin)
+    return list(given.values()), refused
 
 
 def _missing(place: Place, space: Space | None, reads: Iterable[Read]) -> list[str]:
-    """Texts without a vector, each once."""
+    """Texts without a vector that passes its check, each once."""
     texts = dict.fromkeys(piece.embed_text for read in reads for piece in read.pieces)
-    if space is None:
+    folder = place.objects.root / place.spaces.folder(space.fingerprint) if space else None
+    if space is None or folder is None or not texts or not folder.exists():
         return list(texts)
-    folder = place.objects.root / place.spaces.folder(space.fingerprint)
+    cache = VectorCache(folder, space.dimensions)
     keys = {vector_key(space.fingerprint, "text", text): text for text in texts}
-    had = VectorCache(folder, space.dimensions).having(keys) if keys and folder.exists() else set()
+    asked = list(keys)
+    had: set[bytes] = set()
+    for start in range(0, len(asked), _AT_ONCE):
+        had |= cache.find(asked[start : start + _AT_ONCE]).keys()
     return [text for key, text in keys.items() if key not in had]
 
 
@@ -149,11 +153,11 @@ def _price(config: Config, make_embedder: MakeEmbedder, texts: Sequence[str]) ->
         embedder = make_embedder(config)
     except BadKey:
         # Counting needs no key, only the call does.
-        from rag.embedding.prices import embedding_price
+        from rag.embedding.endpoint import embedding_endpoint
         from rag.embedding.tokens import count_openai
 
         tokens = sum(count_openai(texts))
-        price = embedding_price(config.embed_model)
+        price = embedding_endpoint(replace(config, api_key=None)).embedding_price
         return tokens, None if price is None else tokens * price / 1e6
     tokens = sum(embedder.count_tokens(texts))
     return tokens, embedder.cost(tokens)

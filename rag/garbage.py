@@ -166,6 +166,7 @@ def _strays(place: Place, originals: set[str]) -> Iterator[Path]:
         if path.name not in originals and not path.name.startswith(TEMPORARY) and not path.name.endswith(".damaged"):
             yield path
     yield from root.rglob(f"{TEMPORARY}*")
+    yield from root.glob(f"spaces/{TEMPORARY}*/**/*")
     yield from place.folder.glob("lease/.build-*.json")
     yield from place.folder.glob("index/*/.building")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from rag.planner import SourceRow
 from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.salvage import find_wanted, restore_wanted
 from rag.spaces import Space
-from rag.state import State
+from rag.state import State, newest_registry
 from rag.tables import ChunkTable
 
 BUILDING = ".building"
@@ -44,14 +45,13 @@ class Base:
 
 @dataclass
 class Ground:
-    """What a build finds. `intact` are the snapshots whose files are there, newest first; `passed_over` says what newer
-    ones failed; `unreadable` whether any manifest cannot be read, so that nobody knows what it pins."""
+    """What a build finds: `head` is the newest snapshot whose files are intact; `passed_over` says what newer ones
+    failed. Older ones are looked at when they are needed, so that a long history costs a build nothing."""
 
     place: Place
     state: State
-    intact: list[Manifest]
+    head: Manifest | None
     passed_over: list[str]
-    unreadable: bool
     _held: FileLock | None = None
 
     def leave(self) -> None:
@@ -62,22 +62,16 @@ class Ground:
             self._held.release()
 
     @property
-    def head(self) -> Manifest | None:
-        """The newest intact snapshot."""
-        return self.intact[0] if self.intact else None
-
-    @property
     def registry_version(self) -> int | None:
         """The version of the sources table that has both the newest wishes and the newest results."""
-        versions = [self.state.registry, self.head.tables["sources"].version if self.head else None]
-        return max((version for version in versions if version is not None), default=None)
+        return newest_registry(self.state, self.head)
 
     def base(self, config: Config, space: Space | None) -> Base | None:
         """The newest snapshot of the wanted recipe whose tables can be used."""
         if space is None:
             return None
         recipe_fp = recipe_fingerprint(wanted_recipe(config, space))
-        for manifest in self.intact:
+        for manifest in self._intact():
             if manifest.recipe_fp != recipe_fp:
                 continue
             pinned = manifest.tables["chunks"]
@@ -92,16 +86,28 @@ class Ground:
                 self.passed_over.append(str(error))
         return None
 
+    def _intact(self) -> Iterator[Manifest]:
+        """The snapshots whose files are there, newest first."""
+        if self.head is None:
+            return
+        yield self.head
+        pinned = PinnedFiles(self.place)
+        for found in self.place.snapshots.newest(below=self.head.snapshot):
+            if isinstance(found, Manifest) and not pinned.first(found):
+                yield found
+
     def new_table(self, recipe_fp: str, space: Space) -> ChunkTable:
         """An empty chunk table in a folder of its own. What an unfinished build left there is cleared away, unless a
         manifest pins it or might."""
         folder = self.place.folder
-        manifests = (found for found in self.place.snapshots.newest() if isinstance(found, Manifest))
-        pinned = {manifest.tables["chunks"].path for manifest in manifests}
+        history = list(self.place.snapshots.newest())
+        # Nobody knows what a manifest pins that cannot be read.
+        unreadable = any(isinstance(found, Damaged) for found in history)
+        pinned = {found.tables["chunks"].path for found in history if isinstance(found, Manifest)}
         root = self.place.index_folder(recipe_fp)
         for attempt in range(1, 1000):
             name = root if attempt == 1 else f"{root}-{attempt}"
-            if (folder / name).exists() and (self.unreadable or f"{name}/chunks.lance" in pinned):
+            if (folder / name).exists() and (unreadable or f"{name}/chunks.lance" in pinned):
                 continue
             held = _claimed(folder / name)
             if held is None:
@@ -135,15 +141,14 @@ def find_ground(place: Place) -> Ground:
         NewerFormat: a newer Ragbook wrote the newest of either.
         Damaged: the list of sources is, and not all of it could be put together again.
     """
-    ground = Ground(place, State(), [], [], False)
+    ground = Ground(place, State(), None, [])
     pinned = PinnedFiles(place)
     for found in place.snapshots.newest():
         problem = str(found) if isinstance(found, Damaged) else pinned.first(found)
-        ground.unreadable |= isinstance(found, Damaged)
         if isinstance(found, Manifest) and not problem:
-            ground.intact.append(found)
-        elif not ground.intact:
-            ground.passed_over.append(problem or "")
+            ground.head = found
+            break
+        ground.passed_over.append(problem or "")
     # After the history: a snapshot comes later than the state it was built from, so this one is no older than the head.
     ground.state = place.states.newest()
     wanted = find_wanted(place, ground.state, ground.head)

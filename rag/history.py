@@ -17,7 +17,7 @@ from rag.place import Place
 from rag.planner import SourceRow
 from rag.recipe import recipe_changes
 from rag.snapshots import lease, now, writer_name
-from rag.state import State
+from rag.state import State, only_after
 from rag.tables import ChunkTable
 
 
@@ -69,6 +69,7 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
         NotFound, Damaged: that snapshot is not there, or fails its check.
         Busy: another process is building.
     """
+    place.snapshots.get(number)  # a number that is not there makes no folder for the lease
     with lease(place.folder, wait_seconds=wait_seconds):
         for _ in range(5):
             target = place.snapshots.get(number)
@@ -86,8 +87,10 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
             base = max(head.tables["sources"].version, state.registry or 0)
             version = place.registry.write(rows, base)
             sources = pin(place, place.registry.path, version, len(rows), head.tables["sources"])
-            if (state.registry, state.sources_fp, state.pending) != (version, target.sources_fp, ()):
-                place.states.change(_wish(version, target.sources_fp, len(rows)))
+            try:
+                state = place.states.change(only_after(state, _wish(version, target.sources_fp, len(rows))))
+            except Conflict:
+                continue
             manifest = replace(
                 target,
                 snapshot=number_of_next,
@@ -98,6 +101,8 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
                 verdict=VerdictName.ROLLED_BACK,
                 receipt=Receipt(saved_texts=target.counts.chunks),
                 changes=(Change("snapshot", str(head.snapshot), str(number)),),
+                state=state.number,
+                registry=state.registry,
             )
             try:
                 place.snapshots.publish(manifest)
@@ -123,7 +128,13 @@ def keep(place: Place, number: int) -> None:
 
 
 def unkeep(place: Place, number: int) -> None:
-    """Undo `keep`."""
+    """Undo `keep`.
+
+    Raises:
+        NotFound: there is none of that number, kept or not.
+    """
+    if number not in kept(place) and number not in place.snapshots.numbers():
+        raise NotFound(f"There is no snapshot {number}.")
     place.objects.delete(_kept_name(place, number))
 
 
@@ -139,11 +150,15 @@ def forget(place: Place, number: int) -> None:
 
     Raises:
         NotFound: there is none of that number.
-        RagbookError: it is the newest intact one, is kept, or somebody is reading it.
+        RagbookError: it is the newest intact one or the newest of all, is kept, or somebody is reading it.
     """
-    if number not in place.snapshots.numbers():
+    numbers = place.snapshots.numbers()
+    if number not in numbers:
         raise NotFound(f"There is no snapshot {number}.")
     head = place.snapshots.head()
+    if number == numbers[-1] and (head is None or head.snapshot != number):
+        # Its number would be given to another snapshot, and answers name the snapshot they are from.
+        raise RagbookError(f"Snapshot {number} is damaged and the newest one. Build again first; then it can go.")
     if head is not None and head.snapshot == number:
         raise RagbookError(f"Snapshot {number} is the newest one; it stays. Roll back first, or purge its sources.")
     if number in kept(place):
@@ -156,12 +171,14 @@ def forget(place: Place, number: int) -> None:
 def to_retire(place: Place, *, count_kept: int, days: float, when: datetime | None = None) -> list[Manifest]:
     """Snapshots that the policy lets go: neither among the newest `count_kept`, nor younger than `days`, nor the newest
     of their recipe (switching back must stay free), nor kept, nor being read. Oldest first."""
+    horizon = (when or datetime.now(UTC)) - timedelta(days=days)
+    if not _any_created_before(place, horizon, count_kept):
+        return []
     manifests = [found for found in place.snapshots.newest() if isinstance(found, Manifest)]
     protected = kept(place) | read_now(place.folder)
     newest_of: dict[str, int] = {}
     for manifest in manifests:
         newest_of.setdefault(manifest.recipe_fp, manifest.snapshot)
-    horizon = (when or datetime.now(UTC)) - timedelta(days=days)
     return [
         manifest
         for manifest in reversed(manifests[count_kept:])
@@ -169,6 +186,21 @@ def to_retire(place: Place, *, count_kept: int, days: float, when: datetime | No
         and manifest.snapshot not in newest_of.values()
         and _created(manifest) < horizon
     ]
+
+
+def _any_created_before(place: Place, horizon: datetime, count_kept: int) -> bool:
+    """Whether any but the newest `count_kept` snapshots may be older than `horizon`. As a rule the oldest one tells: a
+    build must not read a long history only to find that all of it stays."""
+    for number in place.snapshots.numbers()[: -count_kept or None]:
+        try:
+            created = _created(place.snapshots.get(number))
+        except (Damaged, NotFound):
+            continue
+        if created < horizon:
+            return True
+        if created <= datetime.now(UTC):  # else a clock was wrong, and the next one tells
+            return False
+    return False
 
 
 def retire(place: Place, manifests: Sequence[Manifest], *, tell: Callable[[int], None] = lambda _: None) -> None:

@@ -9,40 +9,47 @@ from pathlib import Path
 
 import lancedb
 import numpy as np
+import numpy.typing as npt
 
 from rag.errors import Damaged, NotFound, StoreError
 from rag.lance_files import shape_of
 from rag.manifest import Manifest
 from rag.place import Place
-from rag.tables import ChunkTable
+from rag.tables import ChunkTable, TableReader
 from rag.vectors import TABLE
 
 _ROWS_AT_ONCE = 16_384
+_SAMPLE = 256
 _LENGTH_WITHIN = 1e-3
 
 
-def chunk_problem(place: Place, manifest: Manifest) -> tuple[str, str] | None:
-    """The first thing wrong with a snapshot's chunk table as (code, sentence): it opens at the pinned version, has the
-    rows it should, every vector is finite and of length 1, every chunk's source is registered with that many chunks,
-    and its words can be searched."""
+def chunk_problem(place: Place, manifest: Manifest, *, deep: bool) -> tuple[str, str] | None:
+    """The first thing wrong with a snapshot's chunk table as (code, sentence): it opens at the pinned version, is of
+    the snapshot's space and dimension, has the rows it should, vectors are finite and of length 1 (all of them when
+    `deep`, else a sample, evenly spread), every chunk's source is registered with that many chunks, and its words can
+    be searched."""
     pinned = manifest.tables["chunks"]
     path = place.folder / pinned.path
     named = f"{pinned.path} of snapshot {manifest.snapshot}"
     try:
-        reader = ChunkTable.open(path.parent, path.stem, pinned.version).reader()
+        table = ChunkTable.open(path.parent, path.stem, pinned.version)
+        width = manifest.recipe["embedder"]["dimensions"]
+        if (table.space, table.dimensions) != (manifest.space_fp, width):
+            return "vectors-foreign", f"{named} has vectors of another space or dimension than the snapshot's."
+        reader = table.reader()
         if not reader.count == pinned.rows == manifest.counts.chunks:
             return "rows-wrong", f"{named} has {reader.count:,} rows instead of {manifest.counts.chunks:,}."
         if not reader.count:
             return None
-        matrix = reader.exact().matrix
+        matrix = reader.exact().matrix if deep else _sampled(reader)
+        wrong = 0
         for at in range(0, len(matrix), _ROWS_AT_ONCE):
             lengths = np.linalg.norm(matrix[at : at + _ROWS_AT_ONCE].astype(np.float64), axis=1)
-            wrong = int((~(np.abs(lengths - 1) <= _LENGTH_WITHIN)).sum())
-            if wrong:
-                return "vectors-wrong", f"{named} has {wrong:,} vectors that are not finite or not of length 1."
-        counted: dict[str, int] = {}
-        for source_id in reader.source_ids():
-            counted[source_id] = counted.get(source_id, 0) + 1
+            wrong += int((~(np.abs(lengths - 1) <= _LENGTH_WITHIN)).sum())
+        if wrong:
+            return "vectors-wrong", f"{named} has {wrong:,} vectors that are not finite or not of length 1."
+        counts = reader.scan(["source_id"])["source_id"].value_counts()
+        counted = dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))
         rows = place.registry.rows(manifest.tables["sources"].version)
         if counted != {row.source_id: row.chunks for row in rows if row.chunks}:
             return "sources-wrong", f"{named} has chunks of other sources, or other numbers of them, than registered."
@@ -50,6 +57,12 @@ def chunk_problem(place: Place, manifest: Manifest) -> tuple[str, str] | None:
     except (StoreError, NotFound) as error:
         return "table-unreadable", str(error)
     return None
+
+
+def _sampled(reader: TableReader) -> npt.NDArray[np.float32]:
+    """Vectors of the first row, the last, and others evenly between them, as (n, d)."""
+    numbers = np.unique(np.linspace(0, reader.count - 1, min(reader.count, _SAMPLE), dtype=np.int64))
+    return np.stack([row.vector for row in reader.rows_at(numbers.tolist(), True) if row.vector is not None])
 
 
 def fragments(place: Place, manifest: Manifest) -> int:

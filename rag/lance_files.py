@@ -107,8 +107,10 @@ def set_aside_torn(folder: Path, above: int) -> tuple[str, ...]:
     one that is being written, and readers may do this too.
     """
     renamed = []
-    for version in sorted(v for v in _versions(folder) if v > above):
-        manifest = folder / "_versions" / _versions(folder)[version]
+    for version, name in sorted(_versions(folder).items()):
+        if version <= above:
+            continue
+        manifest = folder / "_versions" / name
         try:
             _message(folder, _manifest_path(folder, version), version)
         except Damaged:

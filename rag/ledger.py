@@ -1,29 +1,36 @@
 """The ledger: one line for every paid call, written before its result is used, never changed.
 
+Where it cannot be written, what was just paid for is kept all the same, and then the work stops with a sentence.
+
 Each writer has its own file of the day, so that several of them cannot write into each other's lines:
 `ledger/<day>/<host>-<process>-<random>.jsonl`. A line cut short by a crash is passed over.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import socket
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from rag.objects import Objects, fsync, make_folder, translated
+from rag.outcome import count
 from rag.snapshots import now
 
 By = Literal["day", "notebook", "model", "purpose"]
 
 _LOCK = threading.Lock()
+_WAITING: dict[Path, list[Entry]] = defaultdict(list)
+"""Entries of this process that could not be written yet, by ledger. What was paid for must not go untold."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +51,23 @@ class Entry:
 
 @dataclass(frozen=True)
 class Spent:
-    """Calls, texts, tokens and cost of one group of entries. `cost_usd` sums what is known; `unpriced` calls are those
-    whose price is not, so that unknown never passes for nothing."""
+    """Calls, texts, tokens and cost of one group of entries. `cost_usd` sums what is known, None where nothing is;
+    `unpriced` calls are those whose price is not known, so that unknown never passes for nothing."""
 
     group: str
     calls: int
     texts: int
     tokens: int
-    cost_usd: float
+    cost_usd: float | None
     unpriced: int
+
+    @property
+    def cost(self) -> str:
+        """The cost in words."""
+        if self.cost_usd is None:
+            return "cost unknown"
+        unknown = "" if not self.unpriced else f", and {count(self.unpriced, 'call')} at an unknown price"
+        return f"${self.cost_usd:,.6f}{unknown}"
 
 
 class Ledger:
@@ -62,21 +77,60 @@ class Ledger:
         self._root = objects.root / "ledger"
 
     def record(self, entry: Entry) -> None:
-        """Append one line; it is on the disk when this returns.
+        """Append one line; it is on the disk when this returns, with any that could not be written before.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: it cannot be written. It waits, as long as this process lives, to be written with the next one.
         """
-        line = json.dumps(asdict(entry), ensure_ascii=False, separators=(",", ":")) + "\n"
-        path = self._root / entry.time[:10] / _writer(os.getpid())
-        with _LOCK, translated(f"ledger/{path.parent.name}/{path.name}"):
+        with _LOCK:
+            _WAITING[self._root].append(entry)
+        self.settle()
+
+    def settle(self) -> None:
+        """Write what could not be written when it was recorded, if anything.
+
+        Raises:
+            StoreError: it still cannot be.
+        """
+        with _LOCK:
+            waiting = _WAITING[self._root]
+            while waiting:
+                day = waiting[0].time[:10]
+                together = [one for one in waiting if one.time[:10] == day]
+                self._append(day, "".join(_line(one) for one in together))
+                waiting[:] = [one for one in waiting if one.time[:10] != day]
+
+    def check(self) -> None:
+        """See that a line could be written, before something is paid for.
+
+        Raises:
+            StoreError: it could not, or something that was paid for before still cannot be written.
+        """
+        self.settle()
+        with _LOCK:
+            self._append(now()[:10], "")
+
+    def _append(self, day: str, lines: str) -> None:
+        path = self._root / day / _writer(os.getpid())
+        with translated(f"ledger/{day}/{path.name}"):
             new = not path.exists()
             if new:
                 make_folder(path.parent)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
+            with path.open("a+b", buffering=0) as file:  # a buffer would be written once more when it is closed
+                size = file.seek(0, os.SEEK_END)
+                if size:
+                    file.seek(size - 1)
+                    if file.read(1) != b"\n":  # cut by a crash: what is left of that line must not swallow this one
+                        lines = f"\n{lines}"
+                try:
+                    left = memoryview(lines.encode("utf-8", "backslashreplace"))
+                    while left:
+                        left = left[file.write(left) :]
+                    os.fsync(file.fileno())
+                except OSError:
+                    with contextlib.suppress(OSError):
+                        os.ftruncate(file.fileno(), size)  # else it would be there twice when it is written again
+                    raise
             if new:
                 fsync(path.parent)
 
@@ -84,7 +138,7 @@ class Ledger:
         """Every entry, by day and writer. Lines that cannot be read are passed over: a crash may cut the last one."""
         for path in sorted(self._root.glob("*/*.jsonl")):
             with translated(f"ledger/{path.parent.name}/{path.name}"):
-                lines = path.read_text("utf-8", errors="replace").splitlines()
+                lines = path.read_text("utf-8", errors="replace").split("\n")
             yield from filter(None, map(_parsed, lines))
 
     def spent(self, by: By) -> list[Spent]:
@@ -92,17 +146,7 @@ class Ledger:
         groups: dict[str, list[Entry]] = defaultdict(list)
         for entry in self.entries():
             groups[entry.time[:10] if by == "day" else str(getattr(entry, by))].append(entry)
-        return [
-            Spent(
-                group=name,
-                calls=len(entries),
-                texts=sum(entry.texts for entry in entries),
-                tokens=sum(entry.tokens for entry in entries),
-                cost_usd=round(sum(entry.cost_usd or 0.0 for entry in entries), 8),
-                unpriced=sum(1 for entry in entries if entry.cost_usd is None),
-            )
-            for name, entries in sorted(groups.items())
-        ]
+        return [summed(name, entries) for name, entries in sorted(groups.items())]
 
     def folder(self) -> Path:
         """Where the ledger lies. It may not exist yet."""
@@ -124,6 +168,23 @@ def entry(
     return Entry(now(), model, purpose, texts, tokens, cost_usd, notebook, snapshot, space)
 
 
+def summed(group: str, entries: Sequence[Entry]) -> Spent:
+    """One group of entries."""
+    priced = [one.cost_usd for one in entries if one.cost_usd is not None]
+    return Spent(
+        group=group,
+        calls=len(entries),
+        texts=sum(one.texts for one in entries),
+        tokens=sum(one.tokens for one in entries),
+        cost_usd=round(sum(priced), 8) if priced or not entries else None,
+        unpriced=len(entries) - len(priced),
+    )
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(asdict(entry), ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
 @cache
 def _writer(process: int) -> str:
     """The file name of a process; another one after a fork."""
@@ -131,7 +192,17 @@ def _writer(process: int) -> str:
 
 
 def _parsed(line: str) -> Entry | None:
+    """The entry of a line; None for what is none: cut short, or not as we write them."""
     try:
-        return Entry(**json.loads(line))
+        found = Entry(**json.loads(line))
     except (ValueError, TypeError):
         return None
+    words = (found.time, found.model, found.purpose, found.notebook, found.space)
+    counts = (found.texts, found.tokens)
+    cost = found.cost_usd
+    sound = (
+        all(isinstance(one, str) for one in words)
+        and all(type(one) is int for one in counts)
+        and (cost is None or (isinstance(cost, int | float) and math.isfinite(cost)))
+    )
+    return found if sound else None

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from rag.embedding.connection import Line, on
 from rag.embedding.endpoint import Endpoint, Patience, llm_endpoint
 from rag.embedding.failures import no_answer, translate
-from rag.embedding.prices import chat_price
 from rag.embedding.retries import persist
 from rag.embedding.tokens import count_bpe
 from rag.errors import BadKey, BadReply, Cancelled, ServerDown
@@ -152,7 +151,7 @@ class _Answer:
         elif self._calls:
             prompt = sum(count_bpe("o200k_base", message.content or "") for message in self._messages)
             completion = count_bpe("o200k_base", self.text)
-        price = chat_price(self._endpoint.model) if self._endpoint.billed_by_openai else None
+        price = self._endpoint.chat_price
         cost = None if price is None else price.cost(prompt, completion)
         return LlmUsage(self._calls, prompt, completion, cost, self._seconds, self._billed is not None)
 

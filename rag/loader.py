@@ -16,12 +16,13 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.index_store import SimpleIndexStore
 
 from rag.answering import answer
-from rag.checks import HASHED_AT_OPENING, PinnedFiles, clear_the_way
+from rag.checks import HASHED_AT_OPENING, BadFile, PinnedFiles, clear_the_way
 from rag.citations import Answer, Found
 from rag.embedding.adapter import NoTransformation, QuestionEmbedding
 from rag.errors import Damaged, NotFound
 from rag.manifest import Manifest
 from rag.marks import mark
+from rag.noticed import notice, still_bad
 from rag.objects import translated
 from rag.progress import IsCancelled, never
 from rag.questions import Questions
@@ -62,17 +63,37 @@ class Opened:
         """Source ids to display names, as of this snapshot."""
         return self.notebook.place.registry.names(self.manifest.tables["sources"].version)
 
+    def check(self) -> None:
+        """Hash what opening left unhashed, up to `HASHED_BEFORE_USE` bytes; once, then this costs nothing.
+
+        Raises:
+            Damaged: a file has other bytes than were written. Opened anew, an older snapshot answers.
+        """
+        bad = self._altered
+        if bad is not None:
+            raise Damaged(bad.sentence)
+
+    @cached_property
+    def _altered(self) -> BadFile | None:
+        place = self.notebook.place
+        bad = next(PinnedFiles(place, beyond=HASHED_AT_OPENING).bad(self.manifest), None)
+        if bad is not None and bad.kind == "altered":  # a file that went away since leaves us its open handle
+            notice(place, self.manifest, bad)
+            return bad
+        return None
+
     @cached_property
     def searcher(self) -> Searcher:
-        """The search over this snapshot."""
+        """The search over this snapshot. Raises Damaged as `check`."""
+        self.check()
         return Searcher(self.table.reader(), self.questions, self.names, self.snapshot)
 
     def search(self, text: str, k: int = 8) -> Found:
-        """The `k` best passages. Raises SpaceRefused, ModelError."""
+        """The `k` best passages. Raises SpaceRefused, ModelError; the first time, Damaged as `check`."""
         return self.searcher.search(text, k)
 
     def ask(self, text: str, k: int = 8, *, cancelled: IsCancelled = never) -> Iterator[str | Answer]:
-        """Pieces of the answer's text as they come; the last item is the Answer. Raises SpaceRefused, ModelError."""
+        """Pieces of the answer's text as they come; the last item is the Answer. Raises as `search`."""
         return answer(self, text, k, cancelled=cancelled)
 
     def source_text(self, source_id: str, start: int, end: int) -> str:
@@ -94,7 +115,7 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool
     """Open a snapshot of a notebook; the newest intact one without a number.
 
     All files are there with their sizes, and those that fit into `HASHED_AT_OPENING` bytes, small ones first, have
-    their SHA-256; with `deep`, all of them.
+    their SHA-256; with `deep`, all of them. The first search checks more (`Opened.check`).
 
     Raises:
         NotFound: there is none.
@@ -112,9 +133,13 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool
             problems.append(str(manifest))
             continue
         try:
-            problem = pinned.first(manifest)
-            if problem:
-                raise Damaged(problem)
+            bad = next(pinned.bad(manifest), None)
+            if bad is not None:
+                notice(place, manifest, bad)
+                raise Damaged(bad.sentence)
+            known = still_bad(place, manifest)
+            if known is not None:
+                raise Damaged(known)
             opened = _open(notebook, manifest, started, tuple(problems))
         except Damaged as error:
             problems.append(str(error))
@@ -123,6 +148,8 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool
         # Forgotten before it was marked, its files may be collected; afterwards, they stay as long as the mark.
         if place.objects.exists(place.snapshots.name(manifest.snapshot)):
             return opened
+    if problems and snapshot is not None:
+        raise Damaged(f"{problems[0]} Build again, or open another snapshot. The originals are safe.")
     if problems:
         raise Damaged(f"{problems[0]} No intact snapshot is left; build again. The originals are safe.")
     raise NotFound("Nothing is built in this notebook yet. Add files first.")

@@ -144,7 +144,9 @@ class Manifest:
     """One published snapshot of a notebook. `tables` maps `chunks` and `sources` to what they pin.
 
     `sources_fp` is the fingerprint of the registry the snapshot was built from. `failures` names at most the first 50
-    sources that could not be read; `counts.failed` is their number. `changes` likewise are at most 50.
+    sources that could not be read; `counts.failed` is their number. `changes` likewise are at most 50. `state` is the
+    number of the state it was built from and `registry` the version of the registry which that state asked for; both
+    are None in what was not built here, or before this was written down.
     """
 
     snapshot: int
@@ -162,6 +164,8 @@ class Manifest:
     receipt: Receipt
     changes: tuple[Change, ...] = ()
     failures: tuple[Failure, ...] = ()
+    state: int | None = None
+    registry: int | None = None
     format: int = FORMAT
 
     @property
@@ -215,6 +219,8 @@ def parse_manifest(content: bytes, name: str) -> Manifest:
             receipt=_receipt(body["receipt"]),
             changes=tuple(Change(**change) for change in body["changes"]),
             failures=tuple(Failure(**failure) for failure in body["failures"]),
+            state=_optional(body.get("state")),
+            registry=_optional(body.get("registry")),
             format=int(body["format"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -254,6 +260,10 @@ def dump_checked(body: Mapping[str, Any]) -> bytes:
 def same(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
     """Whether two JSON objects have one canonical form."""
     return canonical(_plain(dict(left))) == canonical(_plain(dict(right)))
+
+
+def _optional(number: Any) -> int | None:
+    return None if number is None else int(number)
 
 
 def _receipt(body: Mapping[str, Any]) -> Receipt:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
+from collections.abc import Container
 
 _MAX = 240
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -39,3 +41,10 @@ def slug_of(title: str) -> str:
     """A folder name for a notebook title: lower-case ASCII letters, digits and `-`, 1 to 64 characters."""
     ascii_only = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", ascii_only.lower()).strip("-")[:64].strip("-") or "notebook"
+
+
+def free_slug(title: str, taken: Container[str]) -> str:
+    """`slug_of` the title, with the lowest number from 2 behind it that makes it another than those `taken`."""
+    slug = slug_of(title)
+    numbered = (f"{slug[:56].rstrip('-')}-{number}" for number in itertools.count(2))
+    return slug if slug not in taken else next(one for one in numbered if one not in taken)

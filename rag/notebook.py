@@ -26,7 +26,7 @@ from rag.place import Place, place_of
 from rag.planner import SourceRow
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.snapshots import lease, now
-from rag.state import State
+from rag.state import State, newest_registry, only_after
 from rag.verdicts import Status, look
 
 if TYPE_CHECKING:
@@ -102,13 +102,17 @@ class Notebook:
 
     # ------------------------------------------------------------------ looking
 
-    def status(self) -> Status:
-        """The verdict on this notebook. No model call, no heavy import."""
+    def status(self, *, hashing: bool = False) -> Status:
+        """The verdict on this notebook. No model call, no heavy import.
+
+        Pinned files are looked at by size; with `hashing`, also by SHA-256 as far as opening does, which costs as
+        much as it does there. What an opening in this process found is known in both cases.
+        """
         try:
             config = self.config
         except StoreError:
             config = self._given  # looking meets the same failure, and has a verdict for it
-        return look(self.place, config)
+        return look(self.place, config, hashing=hashing)
 
     def history(self) -> list[Manifest]:
         """Every snapshot whose manifest is intact, newest first."""
@@ -117,7 +121,7 @@ class Notebook:
     def sources(self) -> list[SourceRow]:
         """The sources in the order they were added, with what the builds made of them. Imports lancedb."""
         state, head = self.place.states.newest(), self._head()
-        rows = self.place.registry.rows(self._newest_registry(state, head))
+        rows = self.place.registry.rows(newest_registry(state, head))
         if head is None:
             return rows
         return [
@@ -219,7 +223,7 @@ class Notebook:
             self.place.states.newest()  # refuse what a newer Ragbook wrote, before anything is kept
             self._head()
             given, unkept = self._keep(incoming, on_event, cancelled)
-            _persistently(lambda: self._register(given))
+            _persistently(lambda: self.register(given))
             outcome = build_held(self.place, self.config, self.make_embedder, on_event=on_event, cancelled=cancelled)
         turned_down = [(safe_name(name), reason) for name, reason in refused]
         return _of_this_call(outcome, given, [*turned_down, *unkept], time.monotonic() - started)
@@ -283,11 +287,6 @@ class Notebook:
     def _head(self) -> Manifest | None:
         return self.place.snapshots.head()
 
-    def _newest_registry(self, state: State, head: Manifest | None) -> int | None:
-        """The version of the sources table that has both the newest wishes and the newest results."""
-        versions = [state.registry, head.tables["sources"].version if head else None]
-        return max((version for version in versions if version is not None), default=None)
-
     def _keep(
         self, incoming: Sequence[Incoming], on_event: OnEvent, cancelled: IsCancelled
     ) -> tuple[list[planner.Given], list[tuple[str, str]]]:
@@ -305,18 +304,16 @@ class Notebook:
             except OSError as error:
                 refused.append((name, f"It cannot be opened: {error.strerror or error}. Check that it is still there."))
             else:
-                origin = _origin(one)
-                clash = given.get(name)
-                if clash is not None and clash.digest != digest:
-                    # Two files of one batch that would get one name: the second must not replace the first unseen.
-                    name = _apart(name, origin, given)
+                origin = origin_of(one)
+                name = name_in_batch(name, digest, origin, given)
                 given[name] = planner.Given(name, digest, size, origin)
             on_event(Event(Stage.STORE, done + 1, len(incoming), name))
         return list(given.values()), refused
 
-    def _register(self, given: Sequence[planner.Given]) -> None:
+    def register(self, given: Sequence[planner.Given]) -> None:
+        """Put files whose originals are kept into the list of sources that is wanted. Builds nothing."""
         state, head = self.place.states.newest(), self._head()
-        base = self._newest_registry(state, head)
+        base = newest_registry(state, head)
         registration = planner.register(self.place.registry.rows(base), given, when=now())
         changes = [Change(name, None, "added") for name in registration.added]
         changes += [Change(name, None, "changed") for name in registration.changed]
@@ -325,7 +322,7 @@ class Notebook:
 
     def _unregister(self, names: Sequence[str]) -> None:
         state, head = self.place.states.newest(), self._head()
-        base = self._newest_registry(state, head)
+        base = newest_registry(state, head)
         rows = self.place.registry.rows(base)
         known = {row.name for row in rows}
         wrong = [name for name in names if name not in known]
@@ -343,15 +340,14 @@ class Notebook:
         base: int | None,
         changes: Sequence[Change],
     ) -> None:
-        wanted = planner.registry_fingerprint(rows)
-        if wanted == state.sources_fp and list(rows) == self.place.registry.rows(base):
+        registry = self.place.registry
+        if list(rows) == registry.rows(base) and registry.fingerprint(base) == state.sources_fp:
             return
-        version = self.place.registry.write(rows, base)
+        version = registry.write(rows, base)
+        wanted = registry.fingerprint(version)
         pending = () if head is not None and head.sources_fp == state.sources_fp else state.pending
 
         def wish(newest: State) -> State:
-            if newest.registry != state.registry:
-                raise Conflict("Another process changed the sources of this notebook. Try again.")
             return replace(
                 newest,
                 registry=version,
@@ -360,7 +356,7 @@ class Notebook:
                 pending=(*pending, *changes)[:_PENDING],
             )
 
-        self.place.states.change(wish)
+        self.place.states.change(only_after(state, wish))
 
 
 def _persistently(register: Callable[[], None]) -> None:
@@ -389,7 +385,7 @@ def list_notebooks(config: Config) -> list[str]:
         return open_home(config.home, config.workspace).folders("notebooks")
 
 
-def _origin(one: Incoming) -> str:
+def origin_of(one: Incoming) -> str:
     """Where a file lies, for telling a rename from a copy; empty for an upload, and for a path that is no text."""
     if one.path is None or one.uploaded:
         return ""
@@ -399,6 +395,13 @@ def _origin(one: Incoming) -> str:
     except UnicodeEncodeError:
         return ""
     return origin
+
+
+def name_in_batch(name: str, digest: str, origin: str, given: Mapping[str, planner.Given]) -> str:
+    """The name a file gets beside those of its batch: where two would get one name, the second must not replace the
+    first unseen."""
+    clash = given.get(name)
+    return name if clash is None or clash.digest == digest else _apart(name, origin, given)
 
 
 def _apart(name: str, origin: str, taken: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@ call written into the ledger before its result is used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,13 +23,17 @@ MakeEmbedder = Callable[[Config], "Embedder"]
 
 
 class Payments:
-    """The embedding model of one build, and what it has cost so far."""
+    """The embedding model of one build, and what it has cost so far, attempts included that lost the race to publish:
+    the model is checked once for all of them.
 
-    def __init__(self, place: Place, config: Config, make_embedder: MakeEmbedder, snapshot: int) -> None:
+    `snapshot` is the number being built, for the ledger; each attempt sets its own.
+    """
+
+    def __init__(self, place: Place, config: Config, make_embedder: MakeEmbedder) -> None:
         self._place = place
         self._config = config
         self._make = make_embedder
-        self._snapshot = snapshot
+        self.snapshot: int | None = None
         self._embedder: Embedder | None = None
         self._before: Usage | None = None
         self._admitted: Space | None = None
@@ -45,15 +49,22 @@ class Payments:
         if self._admitted is None:
             embedder = self._ready()
             before = embedder.usage.texts
-            with recorded(self._place, embedder, self._config.embed_model, "canary", snapshot=self._snapshot):
-                self._admitted = self._place.spaces.admit(embedder, self._config)
-            self.canary_texts = embedder.usage.texts - before
+            try:
+                with recorded(self._place, embedder, self._config.embed_model, "canary", snapshot=self.snapshot):
+                    self._admitted = self._place.spaces.admit(embedder, self._config)
+            finally:
+                self.canary_texts += embedder.usage.texts - before
         return self._admitted
 
     def embed(
         self, texts: Sequence[str], cancelled: IsCancelled
-    ) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
-        """As `Embedder.embed` for texts, after the model was admitted."""
+    ) -> Generator[tuple[list[int], npt.NDArray[np.float32]], None, None]:
+        """As `Embedder.embed` for texts, after the model was admitted. Keep each batch before asking for the next, and
+        close the iterator when you stop early.
+
+        Raises:
+            StoreError: the ledger has no line of the batch before.
+        """
         space = self.admit()
         embedder = self._ready()
         with recorded(
@@ -61,10 +72,12 @@ class Payments:
             embedder,
             self._config.embed_model,
             "build",
-            snapshot=self._snapshot,
+            snapshot=self.snapshot,
             space=space.fingerprint,
-        ):
-            yield from embedder.embed(texts, "text", cancelled=cancelled)
+        ) as recording:
+            for batch in embedder.embed(texts, "text", cancelled=cancelled):
+                yield batch
+                recording.settle()  # only now: the caller has kept what was paid for
 
     def used(self) -> tuple[int, float | None]:
         """Tokens and US dollars (None: unknown) so far."""

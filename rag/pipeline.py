@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from rag import planner
 from rag.chunking import chunk_rows, grouped, read_all
 from rag.config import Config
-from rag.errors import Cancelled, Conflict, Damaged, ReadError
+from rag.errors import Cancelled, Conflict, Damaged, ModelError, ReadError, SpaceRefused
 from rag.fingerprint import vector_key
 from rag.ground import Base, find_ground
 from rag.history import retire, to_retire
@@ -37,13 +38,19 @@ from rag.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
 from rag.results import Read, counted, published_sentence, results, source_counts, standing
 from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
+from rag.state import only_after
 from rag.tables import ChunkRow, ChunkTable
 from rag.vectors import VectorCache
+from rag.verdicts import REFUSED_CHANGE, REFUSED_STEP
 
 _NO_ORIGINAL = "The original "
 """Begins the one kind of reason for failing that the same bytes can cure."""
 
 _DISTURBED = "Another process wrote into this index at the same moment. Build again."
+_OF_ANOTHER = (
+    "The model that answers now is not the one of this notebook's vectors; it has a saved space of its own, which this "
+    "notebook was never built in. Build again to build it there beside the old one."
+)
 _LISTED = 50
 """Most changes and failures a manifest lists; counts tell the rest."""
 
@@ -79,14 +86,33 @@ def build_held(
     cancelled: IsCancelled = never,
 ) -> Outcome:
     """`build`, for a caller that holds the lease."""
+    payments = Payments(place, config, make_embedder)
     for attempt in range(8):
         try:
-            return _Build(place, config, make_embedder, on_event, cancelled).run()
+            return _Build(place, config, payments, on_event, cancelled).run()
         except Conflict:
             # Somebody writes or publishes without our lease. Plan again on the new head: what we paid for is in the
             # cache. Not at once, or two who do the same would meet again and again.
             time.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - no secret
     raise Conflict("Other processes keep publishing snapshots of this notebook. Try again when they have finished.")
+
+
+def came_back(place: Place, row: SourceRow) -> bool:
+    """Whether a source failed for want of its original, which is there now."""
+    return row.reason.startswith(_NO_ORIGINAL) and place.originals.intact(row.digest, row.size)
+
+
+def original_of(place: Place, row: SourceRow) -> Path:
+    """Where the original of a source lies, intact.
+
+    Raises:
+        ReadError: it is missing or damaged.
+    """
+    if not place.originals.has(row.digest):
+        raise ReadError(f"{_NO_ORIGINAL}is missing from the home. Add the file again.")
+    if not place.originals.intact(row.digest, row.size):
+        raise ReadError(f"{_NO_ORIGINAL}in the home is damaged: it is not what was added. Add the file again.")
+    return place.originals.path(row.digest)
 
 
 @dataclass
@@ -95,45 +121,62 @@ class _Build:
 
     place: Place
     config: Config
-    make_embedder: MakeEmbedder
+    payments: Payments
     on_event: OnEvent
     cancelled: IsCancelled
 
     def run(self) -> Outcome:
         self.started = time.monotonic()
         self.stages: dict[str, float] = {}
+        self._opened_cache: tuple[str, VectorCache] | None = None
         self.journal = Journal(self.place.folder)
         self.resumed = self.journal.read() is not None
         # The number first: whoever publishes after this look takes it, and we lose the race instead of skipping theirs.
         self.snapshot = self.place.snapshots.next_number()
+        self.payments.snapshot = self.snapshot
         self.ground = find_ground(self.place)
         try:
-            return self._bring_up()
+            return self._bring_up(self.place.spaces.wanted(self.config))
         finally:
             self.ground.leave()
 
-    def _bring_up(self) -> Outcome:
-        self.payments = Payments(self.place, self.config, self.make_embedder, self.snapshot)
-        space = self.place.spaces.wanted(self.config)
+    def _bring_up(self, space: Space | None) -> Outcome:
         base = self.ground.base(self.config, space)
         built = base.rows if base else []
         wanted = standing(self.place.registry.rows(self.ground.state.registry), built)
-        todo = planner.plan(wanted, built, again=self._came_back)
+        todo = planner.plan(wanted, built, again=lambda row: came_back(self.place, row))
         head, passed_over = self.ground.head, self.ground.passed_over
         if not (wanted or head or passed_over):
             return self._nothing("This notebook has no sources yet, so nothing was built.")
-        if base and todo.nothing and base.manifest is head and not passed_over:
+        if space and base and todo.nothing and base.manifest is head and not passed_over:
             self.journal.clear()
-            return self._unchanged(base.manifest)
+            if not self.place.spaces.refusal(space):
+                return self._unchanged(base.manifest)
+            # Nothing to do, and yet no answers: the model may have been set back since.
+            try:
+                live = self.payments.admit()
+            except (SpaceRefused, ModelError) as error:
+                return self._not_answering(base.manifest, VerdictName.REFUSED, str(error), REFUSED_STEP)
+            if live == space:
+                return self._unchanged(base.manifest)
+            if self.ground.base(self.config, live):
+                return self._bring_up(live)
+            return self._not_answering(base.manifest, VerdictName.OTHER_RECIPE, _OF_ANOTHER, "Set the model back.")
         reads = self._read(todo)
         if space is None and not any(read.pieces for read in reads) and head is None:
             return self._unreadable(wanted, todo, reads)
         if space is None or self._missing(space, reads):
-            space = self.payments.admit()
+            live = self.payments.admit()
+            if live != space and self.ground.base(self.config, live):
+                return self._bring_up(live)  # another variant than was planned for
+            if live != space and base:
+                raise SpaceRefused(f"{_OF_ANOTHER} Or set the model back. Nothing was mixed or paid for.")
+            space = live
         for read in reads:
             read.keys = [vector_key(space.fingerprint, "text", piece.embed_text) for piece in read.pieces]
         recipe = wanted_recipe(self.config, space)
         recipe_fp = recipe_fingerprint(recipe)
+        self.place.spaces.note_recipe(space, recipe)  # before a text is paid for: a purge must find it
         table = base.at_rest() if base else self.ground.new_table(recipe_fp, space)
         self._write_chunks(table, reads, todo, space, recipe_fp)
         return self._publish(base, table, todo, reads, wanted, space, recipe)
@@ -146,7 +189,7 @@ class _Build:
         total = len(todo.read)
         if total:
             self._tell(Stage.READ, 0, total, todo.read[0].name)
-        for read in read_all(todo.read, self._original, self.config):
+        for read in read_all(todo.read, lambda row: original_of(self.place, row), self.config):
             reads.append(read)
             outcome = read.failure or f"{count(len(read.pieces), 'chunk')} read"
             self._tell(Stage.READ, len(reads), total, read.row.name, outcome, failed=bool(read.failure))
@@ -156,22 +199,18 @@ class _Build:
         self.stages["read"] = time.monotonic() - started
         return reads
 
-    def _came_back(self, row: SourceRow) -> bool:
-        return row.reason.startswith(_NO_ORIGINAL) and self.place.originals.intact(row.digest, row.size)
-
-    def _original(self, row: SourceRow) -> Path:
-        if not self.place.originals.has(row.digest):
-            raise ReadError(f"{_NO_ORIGINAL}is missing from the home. Add the file again.")
-        if not self.place.originals.intact(row.digest, row.size):
-            raise ReadError(f"{_NO_ORIGINAL}in the home is damaged: it is not what was added. Add the file again.")
-        return self.place.originals.path(row.digest)
-
     def _missing(self, space: Space, reads: Sequence[Read]) -> bool:
         """Whether anything must be paid for: only then a model is called."""
         keys = {vector_key(space.fingerprint, "text", piece.embed_text) for read in reads for piece in read.pieces}
         return bool(keys) and len(self._cache(space).having(keys)) < len(keys)
 
     def _cache(self, space: Space) -> VectorCache:
+        """One for the whole build: it reads the keys of all vectors once per version of its table."""
+        if self._opened_cache is None or self._opened_cache[0] != space.fingerprint:
+            self._opened_cache = space.fingerprint, self._open_cache(space)
+        return self._opened_cache[1]
+
+    def _open_cache(self, space: Space) -> VectorCache:
         return VectorCache(self.place.objects.root / self.place.spaces.folder(space.fingerprint), space.dimensions)
 
     def _write_chunks(self, table: ChunkTable, reads: Sequence[Read], todo: Plan, space: Space, recipe_fp: str) -> None:
@@ -228,13 +267,14 @@ class _Build:
             )
         seen.update(missing)
         if missing:
-            for indexes, matrix in self.payments.embed([texts[key] for key in missing], self.cancelled):
-                keys = [missing[index] for index in indexes]
-                cache.add(keys, matrix)  # before anything else: this is paid for
-                vectors |= zip(keys, matrix, strict=True)
-                self.paid += len(keys)
-                self.journal.write(self.had + self.paid, self.total)
-                self._tell(Stage.EMBED, self.paid, self.total - self.had)
+            with closing(self.payments.embed([texts[key] for key in missing], self.cancelled)) as batches:
+                for indexes, matrix in batches:
+                    keys = [missing[index] for index in indexes]
+                    cache.add(keys, matrix)  # before anything else: this is paid for
+                    vectors |= zip(keys, matrix, strict=True)
+                    self.paid += len(keys)
+                    self.journal.write(self.had + self.paid, self.total)
+                    self._tell(Stage.EMBED, self.paid, self.total - self.had)
         return vectors
 
     # ------------------------------------------------------------------ verify and publish
@@ -289,10 +329,14 @@ class _Build:
             receipt=receipt,
             changes=changes[:_LISTED],
             failures=tuple(Failure(row.name, row.reason, bool(row.built_digest)) for row in failed[:_LISTED]),
+            state=self.ground.state.number,
+            registry=self.ground.state.registry,
         )
         self._stop_if_cancelled()
+        # Sources that were added or removed without our lease belong in it too. This look only saves a build: what is
+        # wished from here on is newer than `registry` above, and so the next thing to do.
         if self.place.states.newest().registry != self.ground.state.registry:
-            raise Conflict(_DISTURBED)  # sources were added or removed without our lease: theirs belong in it too
+            raise Conflict(_DISTURBED)
         self._tell(Stage.PUBLISH, 0, 1)
         self.place.snapshots.publish(manifest)
         self.journal.clear()
@@ -338,10 +382,20 @@ class _Build:
         return tuple(changes)
 
     def _unchanged(self, base: Manifest) -> Outcome:
-        receipt = Receipt(saved_texts=base.counts.chunks, seconds=time.monotonic() - self.started)
-        sentence = f"Nothing to do: snapshot {base.snapshot} already is what is wanted. No model was called."
+        receipt = self.payments.receipt(base.counts.chunks, time.monotonic() - self.started, {})
+        called = "The model is the one of its vectors." if receipt.canary_texts else "No model was called."
+        sentence = f"Nothing to do: snapshot {base.snapshot} already is what is wanted. {called}"
+        return self._as_it_was(base, Verdict(VerdictName.UNCHANGED, sentence, "", base.snapshot, (), receipt))
+
+    def _not_answering(self, base: Manifest, name: VerdictName, problem: str, step: str) -> Outcome:
+        """The index is what is wanted, and the model that was refused is not back: what looking says too."""
+        receipt = self.payments.receipt(base.counts.chunks, time.monotonic() - self.started, {})
+        sentence = f"Snapshot {base.snapshot} is complete, and the model for questions was refused. {problem}"
+        return self._as_it_was(base, Verdict(name, sentence, step, base.snapshot, (REFUSED_CHANGE,), receipt))
+
+    def _as_it_was(self, base: Manifest, verdict: Verdict) -> Outcome:
         return Outcome(
-            verdict=Verdict(VerdictName.UNCHANGED, sentence, "", base.snapshot, (), receipt),
+            verdict=verdict,
             sources=SourceCounts(total=base.counts.sources, unchanged=base.counts.sources, failed=base.counts.failed),
             chunks=ChunkCounts(base.counts.chunks, 0, base.counts.chunks),
             failures=tuple((failure.name, failure.reason) for failure in base.failures),
@@ -353,7 +407,7 @@ class _Build:
         """None of the sources can be read, and no model was ever asked: the reasons are noted, and nothing is built."""
         rows = results(wanted, todo, reads, 0)
         version = self.place.registry.write(rows, self.ground.registry_version)
-        self.place.states.change(lambda state: replace(state, registry=version))
+        self.place.states.change(only_after(self.ground.state, lambda state: replace(state, registry=version)))
         outcome = self._nothing("None of the sources can be read, so nothing was built.")
         failed = [row for row in rows if row.state == "failed"]
         return replace(

@@ -117,7 +117,7 @@ def register(
 
 def registry_fingerprint(rows: Iterable[SourceRow]) -> str:
     """Fingerprint of what a registry asks for: ids, names and digests, in no particular order."""
-    return fingerprint(sorted([row.source_id, row.name, row.digest] for row in rows))
+    return fingerprint(sorted((row.source_id, row.name, row.digest) for row in rows))
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def plan(
             old is not None
             and old.digest == row.digest
             and old.state != "waiting"
-            and _extension(old.name) == _extension(row.name)
+            and (old.name == row.name or _extension(old.name) == _extension(row.name))
             and not (old.state == "failed" and again(old))
         )
         if old is None or not tried:

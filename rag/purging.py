@@ -13,22 +13,24 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from rag.errors import Damaged, NotFound, RagbookError
+from rag.belonging import Shelf, sort_out
+from rag.cells import Cells
+from rag.config import Config
+from rag.errors import Busy, Damaged, NotFound, RagbookError
 from rag.garbage import GRACE_SECONDS, Garbage, collect, find
 from rag.history import unkeep
 from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName, dump_checked, load_checked
 from rag.marks import read_now
-from rag.objects import translated
+from rag.objects import TEMPORARY, translated
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.pinning import pin, verify
 from rag.place import Place
 from rag.planner import SourceRow, registry_fingerprint
 from rag.snapshots import lease, now, writer_name
-from rag.spaces import Space
-from rag.state import State
+from rag.state import State, newest_registry, only_after
 from rag.tables import ChunkTable
 from rag.vectors import VectorCache
 
@@ -36,13 +38,19 @@ from rag.vectors import VectorCache
 @dataclass(frozen=True)
 class PurgePlan:
     """What a purge would take along: `forgotten` snapshots held the sources or name them, `cells` quote them, and
-    `shared` names other notebooks that have the same bytes, so that the original and its vectors stay for them."""
+    `shared` names other notebooks that have the same bytes, so that the original and its vectors stay for them.
+
+    `same_text` names notebooks, also this one, where other files have some of the same text: its vectors stay. So many
+    cached `vectors` go; nothing accounts for `unknown` of them, so nobody can say that they are not of the sources."""
 
     names: tuple[str, ...]
     chunks: int
     forgotten: tuple[int, ...]
     cells: tuple[str, ...]
     shared: tuple[str, ...]
+    same_text: tuple[str, ...] = ()
+    vectors: int = 0
+    unknown: int = 0
 
     @property
     def sentence(self) -> str:
@@ -52,25 +60,37 @@ class PurgePlan:
         if self.forgotten:
             sentence += f" {count(len(self.forgotten), 'older snapshot')} held or named them and will be forgotten."
         if self.cells:
-            sentence += f" {count(len(self.cells), 'answer')} that quote them will be deleted."
+            sentence += f" {count(len(self.cells), 'answer')} that quote or name them will be deleted."
         if self.shared:
             sentence += f" The same files are also in {', '.join(self.shared)}: there they stay."
+        if self.same_text:
+            sentence += f" Other files in {', '.join(self.same_text)} have some of the same text: its vectors stay."
+        if self.unknown:
+            sentence += (
+                f" {count(self.unknown, 'cached vector')} that no source accounts for any more may be of them, and go "
+                "too: adding that text again would be paid for again."
+            )
         return sentence
 
 
-def plan_purge(place: Place, names: Sequence[str]) -> PurgePlan:
-    """What purging these sources would do. Changes nothing.
+def plan_purge(place: Place, names: Sequence[str], config: Config | None = None) -> PurgePlan:
+    """What purging these sources would do. Changes nothing. `config` has the settings of an unfinished build, if any.
 
     Raises:
         NotFound: a name that no snapshot and no registry of the notebook knows.
         Damaged: a manifest cannot be read, so nobody can say what it holds.
     """
+    return _planned(place, names, config or Config())[0]
+
+
+def _planned(place: Place, names: Sequence[str], config: Config) -> tuple[PurgePlan, list[Shelf]]:
     rows = _rows_of(place, set(names))
     missing = set(names) - {row.name for row in rows} - _unfinished(place)
     if missing:
         raise NotFound(f"There is no source {sorted(missing)[0]!r} in this notebook or its history.")
     ids = {row.source_id for row in rows}
-    named = _naming(set(names), rows)
+    known = _known_names(place, set(names), rows)
+    named = _naming(known, rows)
     forgotten = [
         manifest.snapshot for manifest in _manifests(place) if _holds(place, manifest, ids) or named(manifest.to_json())
     ]
@@ -81,23 +101,44 @@ def plan_purge(place: Place, names: Sequence[str]) -> PurgePlan:
         for name in place.objects.names(f"notebooks/{place.slug}/cells")
         if named(place.objects.get(name))
     ]
+    dangling = _dangling(place, ids)
     shared = _shared(place, rows)
-    return PurgePlan(tuple(sorted(set(names))), chunks, tuple(forgotten), tuple(cells), tuple(shared))
+    digests = {digest for found in shared.values() for digest in found}
+    shelves = sort_out(
+        place,
+        [place, *_others(place)],
+        lambda one: (row for version in _registries(one) for row in version),
+        lambda source_id, digest: source_id in ids and digest not in digests,
+        config,
+    )
+    planned = PurgePlan(
+        tuple(sorted(set(names))),
+        chunks,
+        tuple(forgotten),
+        tuple(sorted({*cells, *dangling})),
+        tuple(shared),
+        tuple(sorted(set().union(*(shelf.sharing() for shelf in shelves)) - set(shared))),
+        sum(len(shelf.dropped()) for shelf in shelves),
+        sum(len(shelf.open()) for shelf in shelves),
+    )
+    return planned, shelves
 
 
-def purge(place: Place, names: Sequence[str], *, wait_seconds: float = 60) -> tuple[PurgePlan, Outcome]:
+def purge(
+    place: Place, names: Sequence[str], config: Config | None = None, *, wait_seconds: float = 60
+) -> tuple[PurgePlan, Outcome]:
     """Do it. A new snapshot without the sources is published first; then everything that held them goes.
 
     Killed half-way, the new snapshot is complete, and purging again finishes the rest.
 
     Raises:
         NotFound, Damaged: as `plan_purge`.
-        Busy: another process is building.
+        Busy: another process is building, in this notebook or another of the workspace.
         RagbookError: somebody is reading a snapshot that would go.
     """
-    with lease(place.folder, wait_seconds=wait_seconds):
+    with _alone(place, wait_seconds):
         names = sorted({*names, *_unfinished(place)})
-        planned = plan_purge(place, names)
+        planned, shelves = _planned(place, names, config or Config())
         reading = read_now(place.folder) & set(planned.forgotten)
         if reading:
             raise RagbookError(f"Snapshot {min(reading)} is being read by another process. Purge when it has finished.")
@@ -105,13 +146,12 @@ def purge(place: Place, names: Sequence[str], *, wait_seconds: float = 60) -> tu
         rows = _rows_of(place, set(names))
         shared = {digest for digests in _shared(place, rows).values() for digest in digests}
         ids = {row.source_id for row in rows}
-        vectors = _vectors_of(place, ids, shared)
         _note(place, names)
         outcome = _publish_without(place, ids, len(planned.names))
         _rewrite_states(place)
         for cell in planned.cells:
             place.objects.delete(f"notebooks/{place.slug}/cells/{cell}.json")
-        _purge_caches(place, vectors)
+        _purge_caches(shelves)
         _purge_originals(place, rows, shared, planned.forgotten)
         _purge_set_aside(place)
         for number in planned.forgotten:
@@ -124,6 +164,22 @@ def purge(place: Place, names: Sequence[str], *, wait_seconds: float = 60) -> tu
     )
     place.objects.delete(_note_name(place))
     return planned, outcome
+
+
+@contextmanager
+def _alone(place: Place, wait_seconds: float) -> Iterator[None]:
+    """Hold the lease of every notebook of the workspace: they share the originals and the vector caches."""
+    with ExitStack() as held:
+        for one in sorted([place, *_others(place)], key=lambda each: each.slug):  # in one order: no two wait in a ring
+            try:
+                held.enter_context(lease(one.folder, wait_seconds=wait_seconds))
+            except Busy as error:
+                if one is place:
+                    raise
+                raise Busy(
+                    f"Notebook {one.slug} is being built, and purging needs the whole workspace. {error}"
+                ) from error
+        yield
 
 
 def _refuse_what_cannot_be_collected(found: Garbage) -> None:
@@ -165,21 +221,53 @@ def _manifests(place: Place) -> list[Manifest]:
 
 
 def _rows_of(place: Place, names: set[str]) -> list[SourceRow]:
-    """Every row of every pinned or wanted registry that has one of the names now or had one of their ids."""
+    """Every row of every pinned or wanted registry that has one of the names or had one of their ids. Where a source
+    has a name now, one that had it before and goes by another is not meant."""
     versions = {manifest.tables["sources"].version for manifest in _manifests(place)}
     wanted = place.states.newest().registry
     versions |= {wanted} if wanted is not None else set()
     every = [row for version in sorted(versions) for row in place.registry.rows(version)]
-    ids = {row.source_id for row in every if row.name in names}
+    today = {row.source_id: row.name for row in place.registry.rows(wanted)}
+    bearers = set(today.values())
+    ids = {
+        row.source_id
+        for row in every
+        if row.name in names and (row.name not in bearers or today.get(row.source_id, row.name) == row.name)
+    }
     return [row for row in every if row.source_id in ids]
 
 
 def _naming(names: set[str], rows: Sequence[SourceRow]) -> Callable[[bytes], bool]:
-    """Whether a JSON object betrays a source, by a name of it or its id. `data.txt` does not name `a.txt`."""
-    words = names | {row.name for row in rows} | {row.source_id for row in rows}
+    """Whether a JSON object betrays a source, by one of these names or its id. `data.txt` does not name `a.txt`."""
+    words = names | {row.source_id for row in rows}
     escaped = (re.escape(json.dumps(word, ensure_ascii=False)[1:-1]) for word in sorted(words))
     pattern = re.compile("|".join(rf"(?<!\w){word}(?!\w)" for word in escaped))
     return lambda content: pattern.search(content.decode("utf-8", "replace")) is not None
+
+
+def _known_names(place: Place, names: set[str], rows: Sequence[SourceRow]) -> set[str]:
+    """These names and those that the sources had before: kept answers tell them by id, rows and manifests in words."""
+    ids = {row.source_id for row in rows}
+    found = names | {row.name for row in rows}
+    found |= {match[1] for row in rows if (match := re.match(r"was (.+): nothing embedded$", row.why))}
+    for cell in Cells(place.objects, place.slug).all():
+        found |= {passage.source for passage in cell.answer.passages if passage.source_id in ids}
+    state = place.states.newest()
+    changes = [change for manifest in _manifests(place) for change in manifest.changes]
+    for change in [*reversed(state.pending), *changes]:  # newest first, so that a chain of names is followed
+        if change.what == "renamed" and change.after in found and change.before:
+            found.add(change.before)
+    # A name that another source has today is that one's: what it tells of is not ours to take.
+    return names | (found - {row.name for row in place.registry.rows(state.registry) if row.source_id not in ids})
+
+
+def _dangling(place: Place, ids: set[str]) -> set[str]:
+    """Kept answers that name, beside a passage, a source that nothing knows any more: after a rename whose snapshots
+    are forgotten it may be a purged one."""
+    cells = Cells(place.objects, place.slug).all()
+    known = {row.name for rows in _registries(place) for row in rows if row.source_id not in ids}
+    known |= {one.source for cell in cells for one in cell.answer.passages if one.source_id not in ids}
+    return {cell.id for cell in cells for one in cell.answer.passages if any(name not in known for name in one.also_in)}
 
 
 def _holds(place: Place, manifest: Manifest, ids: set[str]) -> bool:
@@ -225,42 +313,20 @@ def _shared(place: Place, rows: Sequence[SourceRow]) -> dict[str, set[str]]:
     return found
 
 
-def _vectors_of(place: Place, ids: set[str], shared: set[str]) -> dict[str, set[bytes]]:
-    """Per space, the bytes of the vectors of the purged chunks that no other chunk of the workspace has, but for those
-    of sources that other notebooks have too."""
-    gone: dict[str, set[bytes]] = {}
-    staying: dict[str, set[bytes]] = {}
-    for one in (place, *_others(place)):
-        for manifest in _manifests(one):
-            rows = one.registry.rows(manifest.tables["sources"].version) if one is place else []
-            private = {row.source_id for row in rows if row.source_id in ids and not _digests(row) & shared}
-            for source_id, vector in _by_source(_open(one, manifest)):
-                side = gone if source_id in private else staying
-                side.setdefault(manifest.space_fp, set()).add(vector)
-    return {space: found - staying.get(space, set()) for space, found in gone.items()}
-
-
-def _by_source(table: ChunkTable) -> Iterator[tuple[str, bytes]]:
-    reader = table.reader()
-    matrix = reader.exact().matrix
-    for number, source_id in enumerate(reader.source_ids()):
-        yield source_id, matrix[number].tobytes()
-
-
 def _publish_without(place: Place, ids: set[str], purged: int) -> Outcome:
     """A new snapshot of the newest one's recipe without the sources, in tables written anew. What is wanted and not
     built yet stays wanted."""
     head = place.snapshots.head()
     state = place.states.newest()
     pinned_version = head.tables["sources"].version if head else None
-    base = max((version for version in (state.registry, pinned_version) if version is not None), default=None)
+    base = newest_registry(state, head)
     built = place.registry.rows(pinned_version)
     wished = built if base == pinned_version else place.registry.rows(base)
     rest = [row for row in built if row.source_id not in ids]
     wanted = [row for row in wished if row.source_id not in ids]
     if head is None:
         version = place.registry.rewrite(wanted)
-        place.states.publish(_new_state(state, version, wanted))
+        place.states.change(_without(state, version, wanted))
         verdict = Verdict(VerdictName.UPDATED, f"Purged {count(purged, 'source')}. No index was built yet.")
         return Outcome(verdict, SourceCounts(removed=purged), ChunkCounts())
     version = place.registry.rewrite(rest)
@@ -290,11 +356,13 @@ def _publish_without(place: Place, ids: set[str], purged: int) -> Outcome:
         receipt=Receipt(saved_texts=chunks),
         changes=(Change("purged", None, count(purged, "source")),),
         failures=tuple(failure for failure in head.failures if failure.name in {row.name for row in failed}),
+        state=None,  # of no state yet: what is wanted still names what was purged
+        registry=None,
     )
     place.snapshots.publish(manifest)
     if wanted != rest:
         version = place.registry.rewrite(wanted)
-    place.states.publish(_new_state(state, version, wanted))
+    place.states.change(_without(state, version, wanted))
     sentence = (
         f"Purged {count(purged, 'source')}: snapshot {manifest.snapshot} has {count(chunks, 'chunk')} from "
         f"{count(manifest.counts.sources, 'source')}. No model was called."
@@ -308,9 +376,11 @@ def _publish_without(place: Place, ids: set[str], purged: int) -> Outcome:
     )
 
 
-def _new_state(state: State, version: int, rows: Sequence[SourceRow]) -> State:
-    fingerprint = registry_fingerprint(rows)
-    return replace(state, registry=version, sources_fp=fingerprint, sources=len(rows), pending=())
+def _without(seen: State, version: int, rows: Sequence[SourceRow]) -> Callable[[State], State]:
+    wanted = registry_fingerprint(rows)
+    return only_after(
+        seen, lambda newest: replace(newest, registry=version, sources_fp=wanted, sources=len(rows), pending=())
+    )
 
 
 def _rewrite_states(place: Place) -> None:
@@ -320,16 +390,10 @@ def _rewrite_states(place: Place) -> None:
         place.objects.delete(name)
 
 
-def _purge_caches(place: Place, vectors: dict[str, set[bytes]]) -> None:
-    for space in place.spaces.all():
-        gone = vectors.get(space.fingerprint)
-        if gone:
-            cache = VectorCache(_space_folder(place, space), space.dimensions)
-            cache.rewrite_without(gone)
-
-
-def _space_folder(place: Place, space: Space) -> Path:
-    return place.objects.root / place.spaces.folder(space.fingerprint)
+def _purge_caches(shelves: Sequence[Shelf]) -> None:
+    """Also where nothing is to go: an append that was killed leaves vectors in files of no version."""
+    for shelf in shelves:
+        VectorCache(shelf.folder, shelf.dimensions).rewrite_without(shelf.dropped())
 
 
 def _purge_originals(place: Place, rows: Sequence[SourceRow], shared: set[str], forgotten: Collection[int]) -> None:
@@ -340,9 +404,10 @@ def _purge_originals(place: Place, rows: Sequence[SourceRow], shared: set[str], 
 
 
 def _purge_set_aside(place: Place) -> None:
-    """What was moved aside as damaged, or left by an import that was killed, may hold anything: all of it goes."""
+    """What was moved aside as damaged, or left by an import, a deletion or an add that was killed, may hold anything:
+    all of it goes. No add is under way, because we hold every lease."""
     root = place.objects.root
-    for pattern in ("*.damaged*", "*.torn", "damaged-*.lance", ".tmp-import-*"):
+    for pattern in ("*.damaged*", "*.torn", "damaged-*.lance", ".tmp-import-*", ".tmp-deleted-*"):
         for folder in (place.folder, root / "spaces", root / "originals", root / "notebooks", root):
             for path in list(folder.rglob(pattern) if folder != root else folder.glob(pattern)):
                 with translated(path.name):
@@ -350,3 +415,7 @@ def _purge_set_aside(place: Place) -> None:
                         shutil.rmtree(path)
                     else:
                         path.unlink(missing_ok=True)
+    for folder in (root / "originals", root / "spaces"):
+        for path in list(folder.rglob(f"{TEMPORARY}*")):
+            with translated(path.name):
+                path.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from rag.config import LOCAL_MODEL, Config
 from rag.errors import BadKey, Damaged, NotFound
 from rag.place import Place
 from rag.spaces import Space, draft
-from rag.spending import Purpose, recorded
+from rag.spending import Purpose, Recording, recorded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,7 @@ class Questions:
                 return None, note
             with self._recorded(embedder, "question"):
                 vector = embedder.embed_query(text)
-            self._vectors[text] = vector
+                self._vectors[text] = vector  # inside: where the ledger fails, what was paid for is kept
             if len(self._vectors) > _REMEMBERED:
                 self._vectors.popitem(last=False)
             return vector, ""
@@ -103,7 +103,7 @@ class Questions:
         """The embedder where using it is free of charge: for scoring sentences."""
         return self._embedder if self.space.provider == "local" else None
 
-    def _recorded(self, embedder: Embedder, purpose: Purpose) -> AbstractContextManager[None]:
+    def _recorded(self, embedder: Embedder, purpose: Purpose) -> AbstractContextManager[Recording]:
         return recorded(
             self._place, embedder, self.space.model, purpose, snapshot=self._snapshot, space=self.space.fingerprint
         )
@@ -124,9 +124,16 @@ class Questions:
             before = self._embedder.usage.texts
             try:
                 with self._recorded(self._embedder, "canary"):
-                    self._place.spaces.check(self.space, self._embedder)
+                    live = self._place.spaces.check(self.space, self._embedder)
+                    self._checked = live == self.space  # inside: where the ledger fails, it was paid for
             except (Damaged, NotFound) as error:  # a model that cannot be checked is not used
                 return None, f"Searched by words only, because the model cannot be checked. {error}"
             self._canary_texts += self._embedder.usage.texts - before
+            if live != self.space:
+                return None, (
+                    "Searched by words only: this snapshot was built with another model than the one that answers to "
+                    f"{self.space.model} now, which has a saved space of its own. Build to switch to it; nothing is "
+                    "paid for twice."
+                )
         self._checked = True
         return self._embedder, ""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from rag.checks import PinnedFiles
 from rag.config import Config
 from rag.embedding.endpoint import embedding_endpoint
-from rag.embedding.prices import embedding_price
 from rag.errors import NotFound, StoreError
 from rag.findings import Examination
 from rag.fingerprint import vector_key
@@ -32,6 +31,10 @@ SAMPLE = 8
 
 REBUILT = ("manifest-", "file-", "state-", "registry-", "table-", "rows-", "vectors-", "sources-")
 """Beginnings of the codes of findings that a build repairs."""
+
+
+WRONG_TABLE = ("rows-wrong", "vectors-wrong", "vectors-foreign", "sources-wrong")
+"""Codes of findings about a chunk table whose bytes are those that were written, and whose content is wrong."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ def repair_plan(place: Place, config: Config, found: Examination, *, cancelled: 
     checks = 2 * SAMPLE if needs(found, "space-") and config.embedder != "local" else 0
     if not needs(found, *REBUILT):
         return RepairPlan(tuple(steps), check_texts=checks)
-    intact = intact_snapshots(place)
+    wrong = {name for finding in found.findings if finding.code in WRONG_TABLE for name in finding.files}
+    table = f"notebooks/{place.slug}/"
+    intact = [one for one in intact_snapshots(place) if table + one.tables["chunks"].path not in wrong]
     head = intact[0] if intact else None
     try:
         wanted = find_wanted(place, place.states.newest(), head)
@@ -129,6 +134,5 @@ def _price(config: Config, texts: Sequence[str]) -> tuple[int, float | None]:
     if config.embedder == "local":
         return sum(count_minilm(texts)), 0.0
     tokens = sum(count_openai(texts))
-    endpoint = embedding_endpoint(config)
-    price = embedding_price(endpoint.model) if endpoint.billed_by_openai else None
+    price = embedding_endpoint(config).embedding_price
     return tokens, None if price is None else tokens * price / 1e6

@@ -24,11 +24,11 @@ from rag.pipeline import build_held
 from rag.place import Place
 from rag.planner import SourceRow
 from rag.progress import IsCancelled, OnEvent, ignore, never
-from rag.repair_costs import REBUILT, SAMPLE, intact_snapshots, needs, vectors_in_index
+from rag.repair_costs import REBUILT, SAMPLE, WRONG_TABLE, intact_snapshots, needs, vectors_in_index
 from rag.salvage import find_wanted, read_again, refill, restore_wanted
 from rag.snapshots import lease
 from rag.spaces import CANARY_COSINE, Space, draft
-from rag.spending import recorded
+from rag.spending import Recording, recorded
 from rag.splitting import Piece
 from rag.vectors import VectorCache
 
@@ -97,6 +97,7 @@ class _Repair:
         # First, so that nothing below trusts them: from here on the cheap checks see what the deep one saw.
         self._set_aside("file-size", "file-altered", "file-missing", "cell-damaged")
         self._set_aside("original-missing", "original-damaged")
+        self._set_aside(*WRONG_TABLE)
         self._free_tables()
         self.intact = intact_snapshots(self.place)
         self.head = self.intact[0] if self.intact else None
@@ -178,11 +179,11 @@ class _Repair:
             if least < CANARY_COSINE:
                 raise SpaceRefused(
                     f"The index is from {space}, and the model that answers to this name now is another one: vectors "
-                    f"of the same texts agree to {least:.3f} only. Set the model back, or build a new index for the "
+                    f"of the same texts agree to {least:.4f} only. Set the model back, or build a new index for the "
                     "new one. Nothing was mixed."
                 )
 
-    def _recorded(self, embedder: Embedder, space: Space) -> AbstractContextManager[None]:
+    def _recorded(self, embedder: Embedder, space: Space) -> AbstractContextManager[Recording]:
         number = self.head.snapshot if self.head else None
         model = self.config.embed_model
         return recorded(self.place, embedder, model, "canary", snapshot=number, space=space.fingerprint)

@@ -35,6 +35,9 @@ def standing(wanted: Sequence[SourceRow], built: Sequence[SourceRow]) -> list[So
     rows = []
     for row in wanted:
         old = before.get(row.source_id, nothing)
+        if old == row:
+            rows.append(row)
+            continue
         rows.append(
             replace(
                 row,
@@ -55,7 +58,9 @@ def results(wanted: Sequence[SourceRow], todo: Plan, reads: Sequence[Read], snap
     read = {one.row.source_id: one for one in reads}
     rows = []
     for row in wanted:
-        if row.source_id in kept:
+        if kept.get(row.source_id) == row:
+            rows.append(row)
+        elif row.source_id in kept:
             # Everything but what the user may have changed without touching the chunks.
             rows.append(replace(kept[row.source_id], position=row.position, origin=row.origin, added=row.added))
         elif row.source_id in renamed:

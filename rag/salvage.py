@@ -24,7 +24,7 @@ from rag.reading import Readers
 from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces import Space
 from rag.splitting import Piece, split
-from rag.state import State, behind
+from rag.state import State, behind, only_after
 from rag.tables import ChunkTable
 from rag.vectors import VectorCache
 
@@ -85,13 +85,18 @@ def find_wanted(place: Place, state: State, head: Manifest | None) -> Wanted | N
 
 
 def restore_wanted(place: Place, state: State, wanted: Wanted) -> State:
-    """Write what `find_wanted` found as the newest registry and state. Call with the lease held. Gives the state."""
+    """Write what `find_wanted` found as the newest registry and state. Call with the lease held. Gives the state.
+
+    Raises:
+        Conflict: somebody without the lease added or removed sources since `state` was read.
+    """
     version = _written(place, wanted)
-    return place.states.publish(
-        replace(
-            state, registry=version, sources_fp=registry_fingerprint(wanted.rows), sources=len(wanted.rows), pending=()
-        )
-    )
+    found = registry_fingerprint(wanted.rows)
+
+    def restored(newest: State) -> State:
+        return replace(newest, registry=version, sources_fp=found, sources=len(wanted.rows), pending=())
+
+    return place.states.change(only_after(state, restored))
 
 
 def _written(place: Place, wanted: Wanted) -> int:
@@ -120,7 +125,7 @@ def _rows(place: Place, version: int | None, expected: str | None) -> list[Sourc
         return None
     if expected is None:
         return rows if all(place.originals.path(row.digest).exists() for row in rows) else None
-    return rows if registry_fingerprint(rows) == expected else None
+    return rows if place.registry.fingerprint(version) == expected else None
 
 
 # ---------------------------------------------------------------------- vectors

@@ -58,13 +58,16 @@ class Snapshots:
             raise Damaged(f"{name} fails its check: it says that it is snapshot {manifest.snapshot}.")
         return manifest
 
-    def newest(self) -> Iterator[Manifest | Damaged]:
-        """Manifests from the newest to the oldest; in place of one that fails its check, the reason.
+    def newest(self, below: int | None = None) -> Iterator[Manifest | Damaged]:
+        """Manifests from the newest to the oldest; in place of one that fails its check, the reason. Only those of
+        numbers under `below`, if given. Each is read when it is asked for.
 
         Raises:
             NewerFormat: when the iteration meets one.
         """
         for number in reversed(self.numbers()):
+            if below is not None and number >= below:
+                continue
             try:
                 yield self.get(number)
             except Damaged as error:

@@ -5,26 +5,42 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import lancedb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rag.checks import clear_the_way
-from rag.errors import Conflict, Damaged
+from rag.errors import Conflict, Damaged, StoreError
 from rag.lance_files import files_of, latest_version, set_aside_torn, shape_of, sync
 from rag.objects import make_folder, translated
-from rag.planner import SourceRow
+from rag.planner import SourceRow, registry_fingerprint
 
 TABLE = "sources"
+_Identity = tuple[tuple[str, int, int, int], ...]
+"""Path, size, time of change and inode of every file of a version."""
 _FRAGMENTS_AT_MOST = 32
 _OTHERS = ("commit conflict", "too many concurrent writers", "incompatible transaction")
 _SCHEMA = pa.schema([(one.name, pa.int64() if one.type == "int" else pa.string()) for one in fields(SourceRow)])
 _FOR_EVER = timedelta(days=365_000)
 """Lance would remove versions after seven days; manifests pin them for longer."""
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """One version: its table, its rows by position, and the fingerprint of what it asks for."""
+
+    table: pa.Table
+    rows: tuple[SourceRow, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return registry_fingerprint(self.rows)
 
 
 class Registry:
@@ -34,6 +50,7 @@ class Registry:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.path = folder / f"{TABLE}.lance"
+        self._known: dict[_Identity, _Listed] = {}
 
     def rows(self, version: int | None) -> list[SourceRow]:
         """The sources of one version, in the order they were added; none for version None.
@@ -41,9 +58,15 @@ class Registry:
         Raises:
             Damaged: that version cannot be opened or read.
         """
-        found = [] if version is None else self._read(version).to_pylist()
-        found.sort(key=lambda row: row["position"])
-        return [SourceRow(**row) for row in found]
+        return [] if version is None else list(self._listed(version).rows)
+
+    def fingerprint(self, version: int | None) -> str:
+        """Fingerprint of what that version asks for, as `planner.registry_fingerprint` of its rows.
+
+        Raises:
+            Damaged: that version cannot be opened or read.
+        """
+        return registry_fingerprint(()) if version is None else self._listed(version).fingerprint
 
     def names(self, version: int) -> dict[str, str]:
         """Source ids to display names: all that a search needs, at half the cost of `rows`.
@@ -53,6 +76,25 @@ class Registry:
         """
         found = self._read(version, ["source_id", "name"])
         return dict(zip(found["source_id"].to_pylist(), found["name"].to_pylist(), strict=True))
+
+    def _listed(self, version: int) -> _Listed:
+        """What a version lists. The last few are kept, as long as no file of them changes on the disk: a build asks for
+        the same two versions again and again."""
+        try:
+            identity = _identity(self.path, version)
+        except (OSError, StoreError):
+            identity = None  # reading says what is wrong
+        known = None if identity is None else self._known.get(identity)
+        if known is None:
+            table = self._read(version)
+            known = _Listed(table, _source_rows(table))
+            if identity is not None:
+                self._remember(identity, known)
+        return known
+
+    def _remember(self, identity: _Identity, listed: _Listed) -> None:
+        # A new dict instead of a changed one: other threads may be reading it.
+        self._known = {**dict(list(self._known.items())[-2:]), identity: listed}
 
     def _read(self, version: int, columns: list[str] | None = None) -> pa.Table:
         try:
@@ -108,27 +150,34 @@ class Registry:
             table.restore()
         elif base is None and table.count_rows():
             table.delete("true")
-        before = {row["source_id"]: row for row in table.search().to_arrow().to_pylist()}
-        after = {row.source_id: asdict(row) for row in rows}
+        listed = self._listed(int(table.version))
+        before = {row.source_id: row for row in listed.rows}
+        after = {row.source_id: row for row in rows}
         gone = [source_id for source_id in before if source_id not in after]
-        differing = [row for source_id, row in after.items() if before.get(source_id) != row]
+        differing = [
+            row for source_id, row in after.items() if (old := before.get(source_id)) is not row and old != row
+        ]
+        written = pa.Table.from_pylist([asdict(row) for row in differing], schema=_SCHEMA)
         if gone:
             # Ids are hex digits, made by us: nothing to escape.
             table.delete("source_id IN (" + ", ".join(f"'{source_id}'" for source_id in gone) + ")")
-        if differing:
-            (
-                table.merge_insert("source_id")
-                .when_matched_update_all()
-                .when_not_matched_insert_all()
-                .execute(pa.Table.from_pylist(differing, schema=_SCHEMA))
-            )
+        if any(row.source_id in before for row in differing):
+            table.merge_insert("source_id").when_matched_update_all().when_not_matched_insert_all().execute(written)
+        elif differing:
+            table.add(written)
         if shape_of(self.path, int(table.version)).fragments > _FRAGMENTS_AT_MOST:
             set_aside_torn(self.path, 0)  # Lance reads every version, and a power cut tears those nobody pinned
             table.optimize(cleanup_older_than=_FOR_EVER)
         version = int(table.version)
         sync(self.path, files_of(self.path, version))
-        if sorted(map(_key, self._read(version).to_pylist())) != sorted(map(_key, after.values())):
+        stale = pa.array([*gone, *(row.source_id for row in differing)], pa.string())
+        kept = listed.table.filter(pc.invert(pc.is_in(listed.table["source_id"], value_set=stale)))
+        found, expected = self._read(version), pa.concat_tables([kept, written])
+        # The rows as they are and not only their number: others may have written without the lease. Sorted only where
+        # they came back in another order.
+        if not (found.equals(expected) or _in_order(found).equals(_in_order(expected))):
             raise Conflict(f"Another process changed {TABLE}.lance at the same moment. Try again.")
+        self._remember(_identity(self.path, version), _Listed(found, tuple(sorted(after.values(), key=_position))))
         return version
 
     def rewrite(self, rows: Sequence[SourceRow]) -> int:
@@ -147,9 +196,26 @@ class Registry:
         return version
 
 
-def _key(row: dict[str, Any]) -> tuple[str, ...]:
-    """A row as a value that can be sorted."""
-    return tuple(str(row[name]) for name in _SCHEMA.names)
+def _source_rows(table: pa.Table) -> tuple[SourceRow, ...]:
+    columns = [table[name].to_pylist() for name in _SCHEMA.names]
+    return tuple(sorted((SourceRow(*values) for values in zip(*columns, strict=True)), key=_position))
+
+
+def _position(row: SourceRow) -> int:
+    return row.position
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    return table.sort_by("source_id").combine_chunks()
+
+
+def _identity(path: Path, version: int) -> _Identity:
+    """What tells a version from another that had its number before, and from itself with other bytes in its files."""
+    found = []
+    for file in files_of(path, version):
+        status = (path / file.path).stat()
+        found.append((file.path, status.st_size, status.st_mtime_ns, status.st_ino))
+    return tuple(found)
 
 
 def _first_line(error: BaseException) -> str:

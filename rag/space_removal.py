@@ -1,53 +1,108 @@
-"""Deleting a saved space: explicit, and after saying what it would cost to get it back."""
+"""Deleting a saved space: explicit, and after saying what it would cost to get it back.
+
+The folder is renamed aside first, so that a space is there whole or not at all; what a crash leaves of it is garbage.
+"""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+import time
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rag.errors import Damaged, NotFound, RagbookError
+from rag.ledger import Ledger
 from rag.manifest import Manifest
-from rag.objects import translated
+from rag.objects import TEMPORARY, fsync, translated
 from rag.outcome import count
 from rag.place import Place
 from rag.snapshots import lease
+from rag.spaces import Space
 from rag.vectors import VectorCache
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What deleting a space takes along, in a sentence; `done` when it was done."""
+    """What deleting a space takes along, in a sentence; `done` when it was done.
+
+    Getting it back means embedding `vectors` texts: `tokens` and `cost_usd` as they were when they were paid for, None
+    where unknown.
+    """
 
     sentence: str
     vectors: int
     done: bool
+    tokens: int | None = None
+    cost_usd: float | None = None
 
 
-def remove_space(place: Place, fingerprint: str, *, sure: bool) -> Removal:
+def remove_space(place: Place, fingerprint: str, *, sure: bool, wait_seconds: float = 60) -> Removal:
     """Delete the space whose fingerprint begins with `fingerprint`, with its cached vectors.
 
     Raises:
         NotFound: no saved space, or more than one, begins so.
+        Busy: a notebook of the workspace is being built, still after `wait_seconds`: it may be about to use the space.
         RagbookError: a snapshot of a notebook of the workspace is in this space; forget those first.
     """
+    space = _found(place, fingerprint)
+    if not sure:
+        removal = _looked_at(place, space)
+        return replace(removal, sentence=f"{removal.sentence} Say --yes to delete it.")
+    folder = _folder(place, space)
+    with ExitStack() as leases, translated(place.spaces.folder(space.fingerprint)):
+        deadline = time.monotonic() + wait_seconds
+        for slug in place.objects.folders("notebooks"):
+            left = max(0.0, deadline - time.monotonic())
+            leases.enter_context(lease(Place(place.objects, slug).folder, wait_seconds=left))
+        removal = _looked_at(place, space)  # nobody builds now, so what nobody uses stays unused
+        aside = folder.with_name(f"{TEMPORARY}deleted-{uuid.uuid4().hex}")
+        folder.rename(aside)
+        fsync(folder.parent)
+        shutil.rmtree(aside)
+    return replace(removal, sentence=f"Deleted the space {space} with {count(removal.vectors, 'vector')}.", done=True)
+
+
+def _found(place: Place, fingerprint: str) -> Space:
     found = [space for space in place.spaces.all() if space.fingerprint.startswith(fingerprint)]
     if len(fingerprint) < 4 or len(found) != 1:
         raise NotFound(f"{len(found)} spaces begin with {fingerprint!r}. Give at least 4 digits of one: see `spaces`.")
-    space = found[0]
-    used = _used_by(place, space.fingerprint)
-    folder = place.objects.root / place.spaces.folder(space.fingerprint)
-    vectors = len(VectorCache(folder, space.dimensions))
+    return found[0]
+
+
+def _folder(place: Place, space: Space) -> Path:
+    return place.objects.root / place.spaces.folder(space.fingerprint)
+
+
+def _looked_at(place: Place, space: Space) -> Removal:
+    """What deleting would mean; raises where the space is in use."""
+    vectors = len(VectorCache(_folder(place, space), space.dimensions))
+    tokens, cost = _paid(place, space, vectors)
+    known = "tokens unknown" if tokens is None else f"about {count(tokens, 'token')}"
+    price = "at an unknown price" if cost is None else "free of charge" if cost == 0.0 else f"about ${cost:,.6f}"
     sentence = (
         f"The space {space} has {count(vectors, 'vector')}. Getting it back would mean embedding "
-        f"{count(vectors, 'text')} again."
+        f"{count(vectors, 'text')} again ({known}, {price})."
     )
+    used = _used_by(place, space.fingerprint)
     if used:
         raise RagbookError(f"{sentence} Snapshots of {', '.join(used)} are in it: forget those first.")
-    if not sure:
-        return Removal(f"{sentence} Say --yes to delete it.", vectors, False)
-    with lease(place.folder, wait_seconds=60), translated(place.spaces.folder(space.fingerprint)):
-        shutil.rmtree(folder)
-    return Removal(f"Deleted the space {space} with {count(vectors, 'vector')}.", vectors, True)
+    return Removal(sentence, vectors, False, tokens, cost)
+
+
+def _paid(place: Place, space: Space, vectors: int) -> tuple[int | None, float | None]:
+    """Tokens and US dollars (None: unknown) that so many texts cost, by what the ledger says of the space."""
+    lines = [one for one in Ledger(place.objects).entries() if one.space == space.fingerprint and one.texts]
+    lines = [one for one in lines if one.purpose in ("build", "adopt")]
+    texts = sum(one.texts for one in lines)
+    share = vectors / texts if texts else 0.0
+    tokens = round(share * sum(one.tokens for one in lines)) if texts or not vectors else None
+    if space.provider == "local" or not vectors:
+        return tokens, 0.0
+    costs = [one.cost_usd for one in lines if one.cost_usd is not None]
+    unpriced = not costs or len(costs) < len(lines)
+    return tokens, None if unpriced else share * sum(costs)
 
 
 def _used_by(place: Place, fingerprint: str) -> list[str]:

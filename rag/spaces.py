@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rag.embedding.embedder import Embedder
+
+    Canary = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+    """(8, d) vectors of the canary texts, as texts and as queries."""
 
 CANARY_TEXTS = (
     "The quick brown fox jumps over the lazy dog.",
@@ -42,9 +46,10 @@ CANARY_LOST = (
     "Without it nothing tells whether the model is still the one of the saved vectors. "
     "`python -m rag doctor --repair` tells by the index, and makes it anew."
 )
-CANARY_COSINE = 0.99
-"""Least cosine at which a canary vector counts as the same. Weight-only int8 and float32 twins of the default model
-agree to 0.9991 (460 texts); another model of the same family is far below 0.9."""
+CANARY_COSINE = 0.9975
+"""Least cosine at which a canary vector counts as the same; every one of them must. It lies between what twins of one
+model gave (0.9989 and more) and what models gave that were quantised again (0.9963 and less): `docs/storage.md` has the
+figures."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +97,16 @@ def draft(config: Config) -> dict[str, Any]:
 
 
 class Spaces:
-    """The saved spaces of one workspace."""
+    """The saved spaces of one workspace.
 
-    def __init__(self, objects: Objects) -> None:
+    Of several variants of one description, the live model is of the one that last agreed with its canary.
+    """
+
+    def __init__(self, objects: Objects, *, fresh_seconds: float = 60.0) -> None:
+        """`fresh_seconds`: for how long the canary that `branch` paid for also serves the next `admit`."""
         self._objects = objects
+        self._fresh_seconds = fresh_seconds
+        self._paid: tuple[Config, float, Canary] | None = None
 
     def folder(self, fp: str) -> str:
         """Folder of a space below the workspace."""
@@ -105,6 +116,8 @@ class Spaces:
         """Every saved space that passes its check, oldest first."""
         found = []
         for name in self._objects.folders("spaces"):
+            if name.startswith("."):
+                continue  # the rest of one that was being deleted
             try:
                 body = self._body(f"spaces/{name}/space.json")
             except (NotFound, Damaged):
@@ -112,19 +125,67 @@ class Spaces:
             found.append((str(body["created"]), Space(**body["space"])))
         return [space for _, space in sorted(found, key=lambda pair: pair[0])]
 
+    def note_recipe(self, space: Space, recipe: Mapping[str, Any]) -> None:
+        """Note that texts are about to be embedded in a space as this recipe splits them. Without the note nobody could
+        tell, once its snapshots are forgotten, which texts the vectors are of: purging needs it."""
+        name = f"{self.folder(space.fingerprint)}/recipes/{fingerprint(recipe)[:16]}.json"
+        if not self._objects.exists(name):
+            with contextlib.suppress(AlreadyExists):
+                self._objects.create(name, dump_checked({"format": FORMAT, "recipe": recipe}))
+
+    def recipes(self, fp: str) -> list[dict[str, Any]]:
+        """The recipes noted for a space. A note that fails its check is passed over."""
+        found = []
+        for name in self._objects.names(f"{self.folder(fp)}/recipes"):
+            with contextlib.suppress(NotFound, Damaged):
+                found.append(dict(self._body(name)["recipe"]))
+        return found
+
     def wanted(self, config: Config) -> Space | None:
-        """The saved space that the settings describe, of several variants the newest; None when nothing was ever
-        embedded with them.
+        """The saved space that the settings describe, of several variants the one of the live model as far as known;
+        None when nothing was ever embedded with them.
 
         Settings that leave the dimensions to the model only match what the model gave when it was left to it: a space
         of shortened vectors has the same description otherwise.
         """
+        return self._answering(self._described(config))
+
+    def _described(self, config: Config) -> list[Space]:
+        """Every saved variant that the settings describe, oldest first."""
         fields = draft(config)
-        for space in reversed(self.all()):
-            described = {**asdict(space), **fields, "variant": space.variant} == asdict(space)
-            if described and ("dimensions" in fields or self._is_default(space)):
-                return space
-        return None
+        return [
+            space
+            for space in self.all()
+            if {**asdict(space), **fields, "variant": space.variant} == asdict(space)
+            and ("dimensions" in fields or self._is_default(space))
+        ]
+
+    def _variants(self, space: Space) -> list[Space]:
+        """The other saved variants of the description of `space`."""
+        one = asdict(space)
+        found = []
+        for other in self.all():
+            same = {**asdict(other), "variant": space.variant, "dimensions": space.dimensions} == one
+            if not same or other == space:
+                continue
+            if other.dimensions == space.dimensions or (self._is_default(space) and self._is_default(other)):
+                found.append(other)
+        return found
+
+    def _answering(self, variants: Sequence[Space]) -> Space | None:
+        """Of several variants (oldest first), the one that the live model last agreed with; else the newest."""
+        if len(variants) < 2:
+            return variants[0] if variants else None
+        return max(enumerate(variants), key=lambda pair: (self._agreed_at(pair[1]), pair[0]))[1]
+
+    def _agreed_at(self, space: Space) -> str:
+        try:
+            return str(self._body(self._live_name(space)).get("created", ""))
+        except (NotFound, Damaged):
+            return ""
+
+    def _live_name(self, space: Space) -> str:
+        return f"{self.folder(space.fingerprint)}/live.json"
 
     def _is_default(self, space: Space) -> bool:
         """Whether the dimensions are what the model gives when it is not asked for any."""
@@ -135,19 +196,50 @@ class Spaces:
         return f"{self.folder(space.fingerprint)}/default.json"
 
     def branch(self, embedder: Embedder, config: Config) -> Space:
-        """A new variant of the wanted space, for the model that answers now: after REFUSED, when the user asks for it.
-        Costs the canary."""
+        """The variant of the wanted space that the model which answers now agrees with, a new one where none does:
+        after REFUSED, when the user asks for it. Costs the canary, which then serves the next `admit` too."""
         fields = draft(config)
-        texts, queries = _canary(embedder, fields)
-        plain = {**fields, "dimensions": int(texts.shape[1])}
-        taken = [space.variant for space in self.all() if {**asdict(space), **plain} == asdict(space)]
-        space = Space(**{**plain, "variant": max(taken, default=-1) + 1})
-        self._objects.create(
-            f"{self.folder(space.fingerprint)}/space.json",
-            _saved(space, config.embed_base_url or "", texts, queries, config.embed_dimensions),
-        )
+        canary = _canary(embedder, fields)
+        plain = {**fields, "dimensions": int(canary[0].shape[1])}
+        taken = [space for space in self.all() if {**asdict(space), **plain} == asdict(space)]
+        space = self._agreeing(taken, canary) or self._new_variant(plain, taken, canary, config)
         self._mark_default(space, fields)
+        self._note_live(space, self._described(config))
+        self._paid = (config, time.monotonic(), canary)
         return space
+
+    def _new_variant(self, plain: Mapping[str, Any], taken: Sequence[Space], canary: Canary, config: Config) -> Space:
+        variant = max((space.variant for space in taken), default=-1)
+        while True:
+            variant += 1
+            space = Space(**{**plain, "variant": variant})
+            if self._headless(space):
+                continue
+            try:
+                self._objects.create(
+                    f"{self.folder(space.fingerprint)}/space.json",
+                    _saved(space, config.embed_base_url or "", *canary, config.embed_dimensions),
+                )
+            except AlreadyExists:  # damaged, or made by another process just now
+                if not self._agreeing([space], canary):
+                    continue
+            return space
+
+    def _headless(self, space: Space) -> bool:
+        """Whether there are vectors without a canary: any model would be taken for the one that made them."""
+        folder = self._objects.root / self.folder(space.fingerprint)
+        return (folder / "vectors.lance").exists() and not (folder / "space.json").exists()
+
+    def _agreeing(self, variants: Iterable[Space], canary: Canary) -> Space | None:
+        """The first of `variants` that agrees; one whose canary cannot be read does not."""
+        for space in variants:
+            try:
+                saved = self.get(space.fingerprint)
+            except (NotFound, Damaged):
+                continue  # `doctor` names it
+            if _agreement(saved, canary) >= CANARY_COSINE:
+                return space
+        return None
 
     def _mark_default(self, space: Space, fields: Mapping[str, Any]) -> None:
         """Note that a space first met by asking for its dimensions is what the model gives by itself."""
@@ -185,27 +277,27 @@ class Spaces:
         return body
 
     def admit(self, embedder: Embedder, config: Config) -> Space:
-        """The space of a live model, checked by its canary or, for a model not met before, saved with one.
+        """The space of a live model, checked by its canary or, for a model not met before, saved with one. Where the
+        wanted variant does not agree, another that does is the wanted one from now on.
 
         Costs eight texts (sixteen where queries are embedded in another way), in one or two calls; nothing when the
         model's weights are part of the space by digest and the space is known.
 
         Raises:
-            SpaceRefused: the model answers to a saved space's description and gives other vectors.
+            SpaceRefused: the model answers to a saved space's description and gives the vectors of no variant of it.
         """
         fields = draft(config)
-        known = self.wanted(config)
-        if known is not None:
-            if not fields["revision"]:
-                self.check(known, embedder)
+        described = self._described(config)
+        known = self._answering(described)
+        if known is not None and fields["revision"]:
             return known
-        texts, queries = _canary(embedder, fields)
-        dimensions = int(texts.shape[1])
-        space = Space(**{**fields, "dimensions": dimensions})
-        folder = self._objects.root / self.folder(space.fingerprint)
+        canary = self._just_paid(config)
+        if known is not None:
+            return self._recognised(known, [one for one in described if one != known], embedder, canary)
+        texts, queries = canary or _canary(embedder, fields)
+        space = Space(**{**fields, "dimensions": int(texts.shape[1])})
         name = f"{self.folder(space.fingerprint)}/space.json"
-        if not space.revision and (folder / "vectors.lance").exists() and not (folder / "space.json").exists():
-            # Vectors without a canary: whatever model answers now would be taken for the one that made them.
+        if not space.revision and self._headless(space):
             raise Damaged(f"{name} is missing. {CANARY_LOST}")
         body = _saved(space, config.embed_base_url or "", texts, queries, config.embed_dimensions)
         try:
@@ -221,6 +313,13 @@ class Spaces:
                 self._objects.create(name, body)
         self._mark_default(space, fields)
         return space
+
+    def _just_paid(self, config: Config) -> Canary | None:
+        """The canary that `branch` just paid for with these settings. It serves once."""
+        paid, self._paid = self._paid, None
+        if paid is None or paid[0] != config or time.monotonic() - paid[1] > self._fresh_seconds:
+            return None
+        return paid[2]
 
     def renew(self, space: Space, embedder: Embedder, endpoint: str) -> None:
         """Write a lost `space.json` anew, with the canary of a live model that the caller has checked by other means.
@@ -239,19 +338,43 @@ class Spaces:
         embedder: Embedder,
         texts: npt.NDArray[np.float32] | None = None,
         queries: npt.NDArray[np.float32] | None = None,
-    ) -> None:
-        """Compare a live model with the canary of a saved space. A refusal is noted, so that the next look tells of it
-        without a call; agreeing takes the note away.
+    ) -> Space:
+        """Compare a live model with the canary of a saved space, and with other variants of it. Gives the one that
+        agrees, `space` first. A refusal is noted, so that the next look tells of it without a call; agreeing takes the
+        note away.
 
         Raises:
-            SpaceRefused: another dimension, or a cosine under `CANARY_COSINE`.
+            SpaceRefused: another dimension, or a cosine under `CANARY_COSINE`, and no other variant agrees.
         """
+        canary = None if texts is None or queries is None else (texts, queries)
+        return self._recognised(space, self._variants(space), embedder, canary)
+
+    def _recognised(self, space: Space, others: Sequence[Space], embedder: Embedder, canary: Canary | None) -> Space:
         try:
-            self._compare(space, embedder, texts, queries)
+            found = self._compare(space, others, embedder, canary)
         except SpaceRefused as error:
-            self._note_refusal(space, str(error))
+            for one in (space, *others):
+                self._note(self._refusal_name(one), {"sentence": str(error)})
             raise
-        self._note_refusal(space, "")
+        self._note_live(found, [space, *others])
+        return found
+
+    def _note_live(self, live: Space, variants: Sequence[Space]) -> None:
+        """Note which of the variants the live model is of; none of them is refused any more."""
+        for one in variants:
+            self._note(self._refusal_name(one))
+        noted = [one for one in variants if self._agreed_at(one)]
+        if len(variants) > 1 and noted != [live]:
+            for one in variants:
+                self._note(self._live_name(one))
+            self._note(self._live_name(live), {})
+
+    def _note(self, name: str, body: Mapping[str, Any] | None = None) -> None:
+        """Replace a note; without `body`, remove it."""
+        with contextlib.suppress(StoreError):  # a note: without it the next call says the same again
+            self._objects.delete(name)
+            if body is not None:
+                self._objects.create(name, dump_checked({"format": FORMAT, **body, "created": now()}))
 
     def refusal(self, space: Space) -> str:
         """The sentence with which the live model was last refused; empty when it was not, or agreed since."""
@@ -260,46 +383,44 @@ class Spaces:
         except (NotFound, Damaged):
             return ""
 
-    def _note_refusal(self, space: Space, sentence: str) -> None:
-        name = self._refusal_name(space)
-        with contextlib.suppress(StoreError):  # a note: without it the next call says the same again
-            self._objects.delete(name)
-            if sentence:
-                self._objects.create(name, dump_checked({"format": FORMAT, "sentence": sentence, "created": now()}))
-
     def _refusal_name(self, space: Space) -> str:
         return f"{self.folder(space.fingerprint)}/refused.json"
 
-    def _compare(
-        self,
-        space: Space,
-        embedder: Embedder,
-        texts: npt.NDArray[np.float32] | None,
-        queries: npt.NDArray[np.float32] | None,
-    ) -> None:
+    def _compare(self, space: Space, others: Sequence[Space], embedder: Embedder, canary: Canary | None) -> Space:
         saved = self.get(space.fingerprint)
-        if texts is None or queries is None:
+        if canary is None:
             try:
-                texts, queries = _canary(embedder, asdict(space))
+                canary = _canary(embedder, asdict(space))
             except VectorInvalid as error:
                 raise SpaceRefused(
                     f"The saved vectors are from {space}, and the model that answers to this name now is another one, "
                     f"or out of order. {error} Or build a new index for the new one. Nothing was mixed."
                 ) from error
+        least = _agreement(saved, canary)
+        if least >= CANARY_COSINE:
+            return space
+        found = self._agreeing(others, canary)
+        if found is not None:
+            return found
+        texts = canary[0]
         if texts.shape[1] != space.dimensions:
             raise SpaceRefused(
                 f"The saved vectors are from {space}, and the model that answers to this name now returns "
                 f"{texts.shape[1]} dimensions. Set the model back, or build a new index for the new one."
             )
-        least = float(
-            min((texts * saved.text_vectors).sum(axis=1).min(), (queries * saved.query_vectors).sum(axis=1).min())
+        raise SpaceRefused(
+            f"The saved vectors are from {space}, and the model that answers to this name now is another one: "
+            f"its test vectors agree to {least:.4f} only, and {CANARY_COSINE} is needed. "
+            "Set the model back, or build a new index for the new one. Nothing was mixed."
         )
-        if least < CANARY_COSINE:
-            raise SpaceRefused(
-                f"The saved vectors are from {space}, and the model that answers to this name now is another one: "
-                f"its test vectors agree to {least:.3f} only, and {CANARY_COSINE} is needed. "
-                "Set the model back, or build a new index for the new one. Nothing was mixed."
-            )
+
+
+def _agreement(saved: SavedSpace, canary: Canary) -> float:
+    """The least cosine of a canary vector with the saved one; -1 where the dimensions differ."""
+    texts, queries = canary
+    if texts.shape != saved.text_vectors.shape:
+        return -1.0
+    return float(min((texts * saved.text_vectors).sum(axis=1).min(), (queries * saved.query_vectors).sum(axis=1).min()))
 
 
 def _saved(
@@ -327,7 +448,7 @@ def _saved(
     )
 
 
-def _canary(embedder: Embedder, fields: Mapping[str, Any]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _canary(embedder: Embedder, fields: Mapping[str, Any]) -> Canary:
     import numpy as np
 
     def vectors(role: Any) -> npt.NDArray[np.float32]:

@@ -34,6 +34,18 @@ class State:
     pending: tuple[Change, ...] = ()
 
 
+def only_after(seen: State, edit: Callable[[State], State]) -> Callable[[State], State]:
+    """An edit for `States.change` that was worked out from `seen`: it raises Conflict where the wanted sources are
+    others by now, and keeps titles and settings that were changed meanwhile."""
+
+    def checked(newest: State) -> State:
+        if (newest.registry, newest.sources_fp) != (seen.registry, seen.sources_fp):
+            raise Conflict("Another process changed the sources of this notebook. Try again.")
+        return edit(newest)
+
+    return checked
+
+
 class States:
     """The states of one notebook."""
 
@@ -57,18 +69,6 @@ class States:
             except NotFound:
                 self.damaged.append(f"{name} fails its check: it is no file.")
         return State()
-
-    def publish(self, state: State) -> State:
-        """Publish `state` as the one after the newest number in use, whatever others published since it was read.
-
-        Raises:
-            Conflict: other writers were faster, several times in a row.
-        """
-        for _ in range(20):
-            new = replace(state, number=self._next_number())
-            if self._create(new):
-                return new
-        raise Conflict(_BUSY)
 
     def change(self, edit: Callable[[State], State]) -> State:
         """Publish `edit(newest state)` as the one after it. Where another writer was faster, `edit` is asked again with
@@ -119,12 +119,27 @@ class States:
 def behind(state: State, head: Manifest | None) -> bool:
     """Whether `head` was built from a newer state than `state`, the newest that can be read: one is missing then.
 
-    A build writes its results as a newer version of the registry than the one the state asks for. So a snapshot of
-    other sources whose registry is newer than the state's was not built from that state or an earlier one.
+    Every wish is written as a newer version of the registry than the one before it. So a snapshot of other sources
+    that was built from a newer registry than the state asks for was not built from that state or an earlier one. One
+    that does not say what it was built from is judged by the version its results are in, which is newer still.
     """
     if head is None or head.sources_fp == state.sources_fp:
         return False
-    return state.registry is None or state.registry < head.tables["sources"].version
+    built_from = head.tables["sources"].version if head.registry is None else head.registry
+    return state.registry is None or state.registry < built_from
+
+
+def newest_registry(state: State, head: Manifest | None) -> int | None:
+    """The version of the sources table that has the newest wishes, and the newest results where they are of these.
+
+    The results are the newer version as a rule. But a wish that was recorded while `head` was published is in neither
+    them nor what they were built from.
+    """
+    if head is None or state.registry is None:
+        return head.tables["sources"].version if head else state.registry
+    if head.registry is not None and state.registry > head.registry and state.sources_fp != head.sources_fp:
+        return state.registry
+    return max(state.registry, head.tables["sources"].version)
 
 
 def _parse(body: dict[str, object], name: str) -> State:

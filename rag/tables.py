@@ -60,14 +60,15 @@ _STOP_WORDS = (
 _TOKENS: dict[str, Any] = {"base_tokenizer": "icu/split", "custom_stop_words": _STOP_WORDS.split()}
 
 # `optimize()` copies all data and the whole text index, rebuilding the index copies the index, and a query pays for
-# each row not yet in it (about 15 µs) and each fragment. Hence rarely, and each for its own reason.
+# each row not yet in it (15 to 75 µs) and each fragment. Hence rarely, and each for its own reason.
 _FRAGMENTS_AT_MOST = 32
-_WAITING_AT_LEAST, _WAITING_AT_MOST = 256, 2000
+_WAITING_AT_LEAST, _WAITING_AT_MOST, _WAITING_SHARE = 64, 2000, 50
 _DELETED_AT_LEAST = 1024
 _KEEP_ALL_VERSIONS = timedelta(days=36500)  # manifests pin old versions: only their owner may retire them
 _ATTEMPTS = 5
 
 _ZERO_COPY_ROWS = 131_072  # up to here one batch becomes the matrix itself; above, batches are copied into it
+_IDS_IN_FILTER = 64  # up to so many ids are looked up by a scan, as long as those of all rows are not in memory
 _ROW_IDS_IN_SQL = 5000  # more allowed rows than this: search all, then drop the others
 _TIES = 64  # asked for beyond k, so that the order among equal scores is ours
 
@@ -209,6 +210,13 @@ class TableReader:
 
     def rows(self, ids: Sequence[str], with_vectors: bool = False) -> list[ChunkRow]:
         """The rows of `ids`, in the order given; unknown ids are left out."""
+        if len(ids) <= _IDS_IN_FILTER and "places" not in self._loaded:
+            # Without the ids of all rows in memory, which only a search needs.
+            columns = (*_COLUMNS, "vector") if with_vectors else _COLUMNS
+            asked = sorted({one for one in ids if _encodable(one)})
+            found = _from_arrow(self._scan(columns, col("id").isin(asked)), self.path) if asked else []
+            by_id = {row.id: row for row in found}
+            return [by_id[one] for one in ids if one in by_id]
         return self.rows_at(self.numbers(ids), with_vectors)
 
     def rows_of_source(self, source_id: str, with_vectors: bool = False) -> list[ChunkRow]:
@@ -425,6 +433,9 @@ class ChunkTable:
     def replace(self, source_ids: Sequence[str], rows: Sequence[ChunkRow]) -> int:
         """Make `rows` all the chunks of `source_ids`: what else those sources had goes. Returns the new version.
 
+        Where others write without the lease, the version may be more than one beyond the last: then one of them came
+        in between, and chunks may be there twice.
+
         Raises:
             ValueError: a row of a source that is not named.
         """
@@ -433,7 +444,8 @@ class ChunkTable:
             raise ValueError(f"rows of sources that are not replaced: {sorted(strangers)[:3]}")
         if not rows:
             return self.delete_sources(source_ids)
-        return self._merge(rows, col("source_id").isin(sorted(set(source_ids))))
+        gone = col("source_id").isin(sorted(set(source_ids)))
+        return self._merge(rows, gone) if self._any(rows, gone) else self._append(rows)
 
     def upsert(self, rows: Sequence[ChunkRow]) -> int:
         """Add `rows`, each in place of the row of its id. Of two rows with one id the later counts."""
@@ -489,7 +501,7 @@ class ChunkTable:
         if shape.fragments > _FRAGMENTS_AT_MOST or shape.deleted > max(_DELETED_AT_LEAST, shape.rows):
             return self._compact()
         waiting = self._waiting()
-        limit = max(_WAITING_AT_LEAST, min(shape.rows // 10, _WAITING_AT_MOST))
+        limit = max(_WAITING_AT_LEAST, min(shape.rows // _WAITING_SHARE, _WAITING_AT_MOST))
         return self.rebuild_text_index() if waiting is None or waiting > limit else self._version
 
     def rebuild_text_index(self) -> int:
@@ -557,6 +569,22 @@ class ChunkTable:
             return int(builder.execute(arrow).version)
 
         return self._commit(merge)
+
+    def _any(self, rows: Sequence[ChunkRow], gone: Expr) -> bool:
+        """Whether the table has rows that match `gone`, or have the id of one of `rows`. Two columns are scanned."""
+        ids = col("id").isin(sorted({row.id for row in rows if _encodable(row.id)}))
+        with _reading(self.path, self._version):
+            return bool(self._table.search().where(gone | ids).select(["id"]).limit(1).to_arrow().num_rows)
+
+    def _append(self, rows: Sequence[ChunkRow]) -> int:
+        """Rows of which nothing is there yet. A merge would join their ids with those of all rows."""
+        arrow = _to_arrow(rows, self.dimensions)
+
+        def append(table: Any) -> int:
+            table.add(arrow)
+            return int(table.version)
+
+        return self._commit(append)
 
     def _delete(self, column: str, values: Sequence[str]) -> int:
         # No value that cannot be encoded is in the table.

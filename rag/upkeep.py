@@ -39,7 +39,7 @@ def register(command: Command) -> None:
     spend = command("spend", _spend, "what was paid for models")
     spend.add_argument("--by", choices=("day", "notebook", "model", "purpose"), default="day")
     doctor = command("doctor", _doctor, "examine everything the notebook rests on; calls no model")
-    doctor.add_argument("--deep", action="store_true", help="read every file in full")
+    doctor.add_argument("--deep", action="store_true", help="read every file and vector in full")
     doctor.add_argument("--repair", action="store_true", help="say what repairing would cost")
     doctor.add_argument("--yes", action="store_true", help="with --repair: do it")
 
@@ -49,7 +49,12 @@ def delete_space(notebook: Notebook, fingerprint: str, *, sure: bool) -> Report:
     from rag.space_removal import remove_space
 
     removal = remove_space(notebook.place, fingerprint, sure=sure)
-    return _said(notebook, removal.sentence) | {"deleted": removal.done, "vectors": removal.vectors}
+    return _said(notebook, removal.sentence) | {
+        "deleted": removal.done,
+        "vectors": removal.vectors,
+        "tokens": removal.tokens,
+        "cost_usd": removal.cost_usd,
+    }
 
 
 def _build(notebook: Notebook, options: argparse.Namespace) -> Report:
@@ -114,26 +119,33 @@ def _purge(notebook: Notebook, options: argparse.Namespace) -> Report:
     from rag.purging import plan_purge, purge
 
     if not options.yes:
-        planned = plan_purge(notebook.place, options.names)
+        planned = plan_purge(notebook.place, options.names, notebook.config)
         return _said(notebook, f"{planned.sentence} Say --yes to do it.") | {"plan": asdict(planned), "purged": False}
-    planned, outcome = purge(notebook.place, options.names)
+    planned, outcome = purge(notebook.place, options.names, notebook.config)
     return outcome_report(outcome) | {"plan": asdict(planned), "purged": True}
 
 
 def _spend(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.ledger import Ledger
+    from rag.ledger import Ledger, summed
 
-    spent = Ledger(notebook.place.objects).spent(options.by)
+    ledger = Ledger(notebook.place.objects)
+    spent = ledger.spent(options.by)
+    total = summed("In all", list(ledger.entries()))
+    prices = notebook.config.prices
+    table = f"{prices.file or 'the list that comes along'}, read on {prices.read_on}"
     lines = [
-        f"{one.group}: {count(one.calls, 'call')}, {count(one.texts, 'text')}, {one.tokens:,} tokens, "
-        f"${one.cost_usd:,.6f}" + (f", and {count(one.unpriced, 'call')} at an unknown price" if one.unpriced else "")
-        for one in spent
+        f"{one.group}: {count(one.calls, 'call')}, {count(one.texts, 'text')}, {one.tokens:,} tokens, {one.cost}"
+        for one in [*spent, total]
     ]
     return {
         "verdict": notebook.status().verdict.name,
         "by": options.by,
         "spent": [asdict(one) for one in spent],
-        "_lines": lines or ["Nothing was paid for."],
+        "total": {key: value for key, value in asdict(total).items() if key != "group"},
+        "prices": {"read_on": prices.read_on, "file": prices.file or None},
+        "_lines": [*lines, f"Each call at the price of its day; prices in use now: {table}."]
+        if spent
+        else ["Nothing was paid for."],
     }
 
 
@@ -152,6 +164,8 @@ def _doctor(notebook: Notebook, options: argparse.Namespace) -> Report:
         )
         report = _said(notebook, sentence, [*repaired.done, *(_finding_line(one) for one in repaired.left)])
         report |= {"repaired": list(repaired.done), "findings": [asdict(one) for one in repaired.left]}
+        if repaired.left:
+            report["verdict"] = VerdictName.FAILED
         if repaired.outcome is not None:
             report["outcome"] = {key: value for key, value in outcome_report(repaired.outcome).items() if key[0] != "_"}
         return report
@@ -165,8 +179,8 @@ def _doctor(notebook: Notebook, options: argparse.Namespace) -> Report:
         sentence += f" {planned.sentence}" + (" Say --yes to repair." if planned.steps else "")
         lines += [f"  would: {step}" for step in planned.steps]
         report["plan"] = asdict(planned)
-    if any(one.severity == "damage" for one in found.findings):
-        # Damage is a failure of the command, so that a script notices; the findings say what kind.
+    if not found.healthy:
+        # A failure of the command, so that a script notices; the findings say what kind. A note only takes room.
         report["verdict"] = VerdictName.FAILED
         sentence = f"{sentence} {found.findings[0].sentence}"
     return _said(notebook, sentence, lines) | report

@@ -5,20 +5,26 @@ The verdict is a function of the newest valid manifest, the wanted recipe, the s
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rag.checks import PinnedFiles
 from rag.config import Config
-from rag.errors import ConfigError, Damaged, NewerFormat, NotFound, StoreError
+from rag.errors import ConfigError, Damaged, NewerFormat, NotFound, StoreError, StoreUnavailable
 from rag.journal import Interrupted, Journal
-from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName
+from rag.manifest import FORMAT, Change, Counts, Manifest, Receipt, Verdict, VerdictName
+from rag.noticed import still_bad
 from rag.outcome import count
 from rag.place import Place
 from rag.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
 from rag.snapshots import lease_holder
 from rag.state import State, behind
+
+REFUSED_STEP = "Set the model back, or build a new index for the one that answers now (build --new-space)."
+REFUSED_CHANGE = Change("embedder.model", "the model of the saved vectors", "another model under the same name")
 
 
 @dataclass(frozen=True)
@@ -42,28 +48,46 @@ class Status:
     seconds: float
 
 
-def look(place: Place, config: Config) -> Status:
+def look(place: Place, config: Config, *, hashing: bool = False) -> Status:
     """The verdict on a notebook.
+
+    Files are looked at by size, and by SHA-256 where an opening in this process found one wrong. With `hashing`, as
+    much of them is hashed as opening would hash: at most 32 MiB of a snapshot.
 
     Raises:
         ConfigError: settings that cannot be. Everything that can be wrong with the home is a verdict.
     """
     started = time.monotonic()
     try:
-        return _look(place, config, started)
+        _reach(place)
+        return _look(place, config, started, hashing)
     except NewerFormat as error:
-        return _bare(VerdictName.NEWER_FORMAT, str(error), "Open it with a newer Ragbook.", started)
+        change = Change("storage format", f"up to {FORMAT}", "a newer one")
+        return _bare(VerdictName.NEWER_FORMAT, str(error), "Open it with a newer Ragbook.", change, started)
     except ConfigError:
         raise
     except StoreError as error:
-        return _bare(VerdictName.UNAVAILABLE, str(error), "Check the home folder, then try again.", started)
+        change = Change("home", None, "out of reach")
+        return _bare(VerdictName.UNAVAILABLE, str(error), "Check the home folder, then try again.", change, started)
 
 
-def _look(place: Place, config: Config, started: float) -> Status:
+def _reach(place: Place) -> None:
+    """Tell a folder that leads nowhere, as a lost mount or a broken link does, from one that was never made.
+
+    Raises:
+        StoreUnavailable
+    """
+    root = place.objects.root
+    for folder in (root.parent, root, root / "notebooks", place.folder, place.folder / "manifests"):
+        if os.path.lexists(folder) and not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where this tells
+            raise StoreUnavailable(f"{folder} is no folder, or a link that leads nowhere, so nothing can be read.")
+
+
+def _look(place: Place, config: Config, started: float, hashing: bool) -> Status:
     space = place.spaces.wanted(config)
     recipe = wanted_recipe(config, space)
     recipe_fp = recipe_fingerprint(recipe) if space else None
-    head, problems, recipes = _history(place)
+    head, problems, recipes = _history(place, hashing)
     # After the history: a snapshot comes later than the state it was built from, so this one is no older than the head.
     state = place.states.newest()
     unsure = _space_problem(place, head) if head else []
@@ -99,18 +123,21 @@ def _look(place: Place, config: Config, started: float) -> Status:
     )
 
 
-def _history(place: Place) -> tuple[Manifest | None, list[str], dict[str, int]]:
+def _history(place: Place, hashing: bool) -> tuple[Manifest | None, list[str], dict[str, int]]:
     """The newest intact snapshot, what is wrong with newer ones, and the newest snapshot of each recipe."""
     head: Manifest | None = None
     problems: list[str] = []
     recipes: dict[str, int] = {}
+    pinned = PinnedFiles(place)
     for found in place.snapshots.newest():
         if isinstance(found, Damaged):
             if head is None:
                 problems.append(str(found))
             continue
         if head is None:
-            problem = place.missing_file(found)
+            problem = place.missing_file(found) or still_bad(place, found)
+            if hashing and not problem:
+                problem = pinned.first(found)
             if problem:
                 problems.append(problem)
                 continue
@@ -147,7 +174,8 @@ def _verdict(found: _Findings) -> Verdict:
     head, state = found.head, found.state
     if found.holder:
         answering = f" Snapshot {head.snapshot} keeps answering." if head else ""
-        return _name(VerdictName.BUSY, head, f"{found.holder} is building.{answering}", "Follow its progress.")
+        sentence = f"{found.holder} is building.{answering}"
+        return _name(VerdictName.BUSY, head, sentence, "Follow its progress.", _wanted_changes(found))
     if found.problems:
         return _damaged(found)
     if head is None and not state.sources:
@@ -157,8 +185,8 @@ def _verdict(found: _Findings) -> Verdict:
             VerdictName.REFUSED,
             head,
             found.refusal,
-            "Set the model back, or build a new index for the one that answers now (build --new-space).",
-            (Change("embedder.model", "the model of the saved vectors", "another model under the same name"),),
+            REFUSED_STEP,
+            (REFUSED_CHANGE,),
         )
     if found.interrupted and not (found.same_recipe and head and head.sources_fp == state.sources_fp):
         paid = f"{found.interrupted.paid:,} of {count(found.interrupted.total, 'text')}"
@@ -167,7 +195,7 @@ def _verdict(found: _Findings) -> Verdict:
             head,
             f"A build was interrupted: {paid} are paid for and kept.",
             "Continue the build; nothing is paid for twice.",
-            state.pending,
+            _wanted_changes(found),
         )
     if head is None:
         sources = count(state.sources, "source")
@@ -185,6 +213,12 @@ def _verdict(found: _Findings) -> Verdict:
             state.pending,
         )
     return _current(head)
+
+
+def _wanted_changes(found: _Findings) -> tuple[Change, ...]:
+    """What differs between the newest snapshot and what is wanted: settings, then sources."""
+    current = found.head is not None and found.head.sources_fp == found.state.sources_fp
+    return (*found.changes, *(() if current else found.state.pending))
 
 
 def _current(head: Manifest) -> Verdict:
@@ -270,6 +304,6 @@ def _name(
     return Verdict(name, sentence, step, head.snapshot if head else None, tuple(changes))
 
 
-def _bare(name: VerdictName, sentence: str, step: str, started: float) -> Status:
-    verdict = Verdict(name, sentence, step)
+def _bare(name: VerdictName, sentence: str, step: str, change: Change, started: float) -> Status:
+    verdict = Verdict(name, sentence, step, changes=(change,))
     return Status(verdict, {}, None, None, None, None, (), 0, 0, time.monotonic() - started)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from rag.citations import Answer
+from rag.errors import Damaged
 from rag.manifest import Receipt
 from ui import session, wording
 from ui.cells import question_html
-from ui.frame import Page
+from ui.frame import Page, outdated
 from ui.untrusted import answer_html, escaped
 
 if TYPE_CHECKING:
@@ -84,7 +85,16 @@ def ask(page: Page, number: int, question: str, replaces: str | None) -> None:
         st.html(question_html(number, question))
         body, line = st.empty(), st.empty()
         line.html('<p class="small">Opening the saved index</p>')
-        asking = Asking(session.opened(page.notebook, snapshot), question)
+        try:
+            index = session.opened(page.notebook, snapshot)
+            index.check()
+        except Damaged:
+            session.forget_opened()  # what is repaired in place is the same snapshot
+            if outdated(page):
+                st.session_state["asked"] = question, replaces  # of the snapshot that answers instead
+                st.rerun()
+            raise
+        asking = Asking(index, question)
         try:
             answer = _follow(asking, body, line)
         except Exception:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 import rag
-from rag.errors import RagbookError
+from rag.errors import Damaged, RagbookError
 from rag.manifest import VerdictName
 from ui import session, wording
 from ui.untrusted import escaped
@@ -54,8 +54,7 @@ def frame(title: str) -> Iterator[Page]:
     _menu()
     page = None
     with boundary("open"):
-        notebook = session.notebook()
-        page = Page(notebook, notebook.status(), started)
+        page = _look(session.notebook(), started)
     if page is None:
         st.stop()
     with st.sidebar, boundary("sidebar"):
@@ -79,6 +78,21 @@ def boundary(key: str = "page") -> Iterator[None]:
         log.exception("unexpected error, reference %s", reference)
         sentence = f"Something failed that {wording.NAME} did not expect. The server's log has it under {reference}."
         note(f'<span role="alert">{escaped(sentence)}</span>', "red", f"error_{key}")
+
+
+def _look(notebook: Notebook, started: float) -> Page:
+    """The page's facts. Where opening finds damage that looking did not see, looked at again: the verdict says so then,
+    and names the snapshot that answers instead. Not by a rerun, which would lose what was just asked."""
+    while True:
+        page = Page(notebook, notebook.status(), started)
+        try:
+            _load(page)
+        except Damaged:
+            if outdated(page):
+                continue
+        except Exception:  # noqa: BLE001 the card opens it again, and says there what failed
+            return page
+        return page
 
 
 def _menu() -> None:
@@ -110,21 +124,22 @@ def _new_notebook() -> None:
         title = st.text_input("Title", placeholder="Contracts 2026", key="new_notebook_title", max_chars=80)
         if not st.form_submit_button("Create", type="primary", key="new_notebook_create"):
             return
-        slug = session.slug_of(title)
-        if not slug:
-            st.html('<p class="small bad">Give it a title with at least one letter a to z or digit.</p>')
+        if not title.strip():
+            st.html('<p class="small bad">Give it a title.</p>')
             return
-        session.choose(slug)
-        created = session.notebook()
-        if created.slug not in rag.list_notebooks(created.config):
-            created.rename(title)
+        session.create(title.strip())
         st.rerun()
 
 
 def _verdict_card(page: Page, waiting: bool) -> None:
     with boundary("card"), st.container(border=True, key="card_index", gap="xsmall"):
         verdict = page.status.verdict
-        load = _load(page)
+        try:
+            load = _load(page)
+        except Damaged:
+            if waiting and outdated(page):  # a tick of the card's own: nothing was asked in it
+                st.rerun()
+            raise
         if waiting and load is not None:
             st.rerun()
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
@@ -146,6 +161,12 @@ def _load(page: Page) -> tuple[float, float] | None:
     if session.is_warm():
         session.opened(page.notebook, snapshot)
     return session.load_of(page.notebook, snapshot)
+
+
+def outdated(page: Page) -> bool:
+    """Whether another snapshot answers by now than the page's verdict says: opening found damage that looking did not
+    see. Drawn anew, the page says so."""
+    return page.notebook.status().verdict.snapshot != page.status.verdict.snapshot
 
 
 def _lines(page: Page, load: tuple[float, float] | None) -> Iterator[str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 import threading
-import unicodedata
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import tzinfo
@@ -19,6 +17,7 @@ import streamlit as st
 
 import rag
 from rag.config import check_slug
+from rag.names import free_slug
 
 if TYPE_CHECKING:
     from rag import Notebook
@@ -51,10 +50,14 @@ def choose(slug: str) -> None:
         st.query_params["notebook"] = slug
 
 
-def slug_of(title: str) -> str:
-    """A title as a folder name: `Contracts & terms` → `contracts-terms`; empty if no letter or digit is left."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:64].strip("-")
+def create(title: str) -> None:
+    """Make a notebook of this title and choose it; one that has just this title already is chosen instead."""
+    config = rag.load_config()
+    taken = rag.list_notebooks(config)
+    alike = [slug for slug in taken if rag.open_notebook(config, slug).title == title]
+    choose(alike[0] if alike else free_slug(title, taken))
+    if not alike:
+        notebook().rename(title)
 
 
 def notebook() -> Notebook:

@@ -22,6 +22,8 @@ LABELS = {
     "RAGBOOK_LLM_BASE_URL": "Address of the language model server",
     "RAGBOOK_CHUNK_SIZE": "Chunk size, tokens",
     "RAGBOOK_CHUNK_OVERLAP": "Overlap, tokens",
+    "RAGBOOK_KEEP_SNAPSHOTS": "Snapshots always kept",
+    "RAGBOOK_KEEP_DAYS": "Days every snapshot is kept",
 }
 VALUES = {
     "local": "Built in, offline",
@@ -31,7 +33,12 @@ VALUES = {
 }
 _MEANINGS = {setting.name: setting.meaning for setting in rag.SETTINGS}
 _CHOICES = {setting.name: setting.values for setting in rag.SETTINGS}
-_NUMBERS = {"RAGBOOK_CHUNK_SIZE": (32, 8192, 20), "RAGBOOK_CHUNK_OVERLAP": (0, 4096, 8)}
+_NUMBERS = {
+    "RAGBOOK_CHUNK_SIZE": (32, 8192, 20),
+    "RAGBOOK_CHUNK_OVERLAP": (0, 4096, 8),
+    "RAGBOOK_KEEP_SNAPSHOTS": (1, 10_000, 1),
+    "RAGBOOK_KEEP_DAYS": (0, 36_500, 1),
+}
 _FIXING = ("environment", ".env", "secrets.toml")
 
 

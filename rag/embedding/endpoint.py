@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
 from rag.config import Config, Secret
+from rag.embedding.prices import ChatPrice, Prices
 from rag.errors import BadKey
 
 OPENAI_ADDRESS = "https://api.openai.com/v1"
@@ -20,6 +21,7 @@ class Endpoint:
     model: str
     address: str
     key: Secret | None = None
+    prices: Prices = field(default_factory=Prices)
 
     def __post_init__(self) -> None:
         """Raises BadKey for a key that could not be sent, and that the HTTP library would print in its complaint."""
@@ -43,6 +45,16 @@ class Endpoint:
         host = urlsplit(self.address).hostname or ""
         return host == "api.openai.com" or host.endswith(".api.openai.com")
 
+    @property
+    def embedding_price(self) -> float | None:
+        """US dollars per million tokens, None where unknown."""
+        return self.prices.of_embedding(self.model, listed=self.billed_by_openai)
+
+    @property
+    def chat_price(self) -> ChatPrice | None:
+        """The price of a language model, None where unknown."""
+        return self.prices.of_chat(self.model, listed=self.billed_by_openai)
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -60,9 +72,9 @@ class Patience:
 
 def embedding_endpoint(config: Config) -> Endpoint:
     """The endpoint of the embedder of `config`, which must not be `local`."""
-    return Endpoint("EMBED", config.embed_model, config.embed_base_url or OPENAI_ADDRESS, config.api_key)
+    return Endpoint("EMBED", config.embed_model, config.embed_base_url or OPENAI_ADDRESS, config.api_key, config.prices)
 
 
 def llm_endpoint(config: Config) -> Endpoint:
     """The endpoint of the language model of `config`, which must not be `none`."""
-    return Endpoint("LLM", config.llm_model or "", config.llm_base_url or OPENAI_ADDRESS, config.api_key)
+    return Endpoint("LLM", config.llm_model or "", config.llm_base_url or OPENAI_ADDRESS, config.api_key, config.prices)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from rag.embedding.embedder import Embedder
 from rag.embedding.endpoint import Patience, embedding_endpoint
-from rag.embedding.prices import embedding_price
 from rag.embedding.tokens import count_minilm, count_openai
 from rag.errors import BadKey
 
@@ -52,7 +51,7 @@ def make_embedder(config: Config, *, patience: Patience | None = None) -> Embedd
         RemoteEmbedding(endpoint, dimensions=config.embed_dimensions),
         batch_size=OPENAI_BATCH if official else COMPATIBLE_BATCH,
         count_tokens=count_openai,
-        usd_per_million_tokens=embedding_price(endpoint.model) if endpoint.billed_by_openai else None,
+        usd_per_million_tokens=endpoint.embedding_price,
         dimensions=config.embed_dimensions,
         symmetric=True,
         endpoint=endpoint,

@@ -25,10 +25,13 @@ from rag.manifest import Receipt, VerdictName
 from rag.outcome import count
 
 if TYPE_CHECKING:
+    from rag.loader import Opened
     from rag.notebook import Notebook
 
 Report = dict[str, Any]
 OpenNotebook = Callable[[str], "Notebook"]
+OpenNewest = Callable[["Notebook"], "Opened"]
+"""Opens the newest intact snapshot."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
@@ -43,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser, positive: Callable[[str], int
 
 
 def eval_report(
-    notebook: Notebook, options: argparse.Namespace, open_notebook: OpenNotebook, on_asked: OnAsked | None
+    notebook: Notebook,
+    options: argparse.Namespace,
+    open_notebook: OpenNotebook,
+    open_newest: OpenNewest,
+    on_asked: OnAsked | None,
 ) -> Report:
     """`eval`. Ctrl-C ends it after the question under way; a second one at once.
 
@@ -54,7 +61,8 @@ def eval_report(
     if options.from_cells:
         return _from_cells(notebook, options.file)
     questions = read_questions(options.file)
-    trial = Trial(questions, *_sides(notebook, options, open_notebook), k=options.k, answers=not options.search_only)
+    side, against = _sides(notebook, options, open_notebook, open_newest)
+    trial = Trial(questions, side, against, k=options.k, answers=not options.search_only)
     failure = ""
     with _stoppable() as wanted:
         try:
@@ -146,6 +154,7 @@ def notes_of(trial: Trial) -> list[str]:
     if silent:
         notes.append(f"{count(silent, 'question')} without expected sources or answers: only cost and time count.")
     for at, side in enumerate(trial.sides):
+        notes += side.opened.problems
         rows = trial.side(at)
         if failed := [row for row in rows if row.kind == "failed"]:
             notes.append(f"{count(len(failed), 'answer')} of {side.label} failed. The first: {failed[0].text}")
@@ -193,10 +202,12 @@ def _receipt(totals: list[Totals]) -> Receipt:
     )
 
 
-def _sides(notebook: Notebook, options: argparse.Namespace, open_notebook: OpenNotebook) -> tuple[Side, Side | None]:
+def _sides(
+    notebook: Notebook, options: argparse.Namespace, open_notebook: OpenNotebook, open_newest: OpenNewest
+) -> tuple[Side, Side | None]:
     from rag.loader import open_snapshot
 
-    mine = open_snapshot(notebook)
+    mine = open_newest(notebook)
     if options.against is not None:
         other = open_snapshot(notebook, options.against)
         return Side(mine, f"snapshot {mine.snapshot}"), Side(other, f"snapshot {other.snapshot}")
@@ -205,7 +216,7 @@ def _sides(notebook: Notebook, options: argparse.Namespace, open_notebook: OpenN
         if book.slug == notebook.slug:
             raise ConfigError(f"--against-notebook names {book.slug}, which is measured. Name another one.")
         try:
-            other = open_snapshot(book)
+            other = open_newest(book)
         except NotFound as error:
             raise NotFound(f"The notebook {book.slug} has no snapshot to compare with. {error}") from error
         return Side(mine, f"notebook {notebook.slug}"), Side(other, f"notebook {book.slug}")

@@ -78,6 +78,8 @@ def _check_manifest(manifest: Manifest) -> None:
         raise Damaged("The manifest of the archive fails its check: it pins other tables than it should.")
     if Space(**manifest.recipe["embedder"]).fingerprint != manifest.space_fp:
         raise Damaged("The manifest of the archive fails its check: its recipe names another space.")
+    if manifest.state is not None or manifest.registry is not None:
+        raise Damaged("The manifest of the archive fails its check: it names a state, and an archive has none.")
     folder = manifest.tables["chunks"].path.split("/")
     if len(folder) != 3 or folder[0] != "index" or folder[1][:16] != manifest.recipe_fp[:16]:
         raise Damaged("The manifest of the archive fails its check: its chunks lie elsewhere.")
@@ -146,7 +148,7 @@ def _check_space(staged: Place, place: Place, manifest: Manifest) -> Space:
     if least < CANARY_COSINE:
         raise SpaceRefused(
             f"The archive's vectors are from {saved.space}, and this home knows that name as another model: their test "
-            f"vectors agree to {least:.3f} only, and {CANARY_COSINE} is needed. Import into another workspace."
+            f"vectors agree to {least:.4f} only, and {CANARY_COSINE} is needed. Import into another workspace."
         )
     return saved.space
 

@@ -151,6 +151,8 @@ def _staged(place: Place, old: Manifest, packing: Packing, clean: bool) -> _Stag
         tables=tables,
         changes=(Change("archive", None, f"snapshot {old.snapshot} of {place.slug}"),),
         receipt=Receipt(saved_texts=old.counts.chunks),
+        state=None,
+        registry=None,
     )
     return _Staged(old, manifest, rows, vectors, leftovers)
 

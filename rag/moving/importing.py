@@ -31,7 +31,7 @@ from rag.outcome import count
 from rag.place import Place
 from rag.planner import SourceRow
 from rag.splitting import SPLITTER
-from rag.state import State
+from rag.state import State, only_after
 from rag.vectors import VectorCache
 
 _STALE_SECONDS = 24 * 3600
@@ -169,15 +169,14 @@ def _write_state(staged: Place, manifest: Manifest, rows: list[SourceRow], title
         for name, value in wanted.items()
         if type(value) is int and 0 <= value <= 8192 and str(value) != defaults[name]
     }
-    staged.states.publish(
-        State(
-            title=" ".join(title.split())[:120],
-            settings=settings,
-            registry=manifest.tables["sources"].version,
-            sources_fp=manifest.sources_fp,
-            sources=len(rows),
-        )
+    imported = State(
+        title=" ".join(title.split())[:120],
+        settings=settings,
+        registry=manifest.tables["sources"].version,
+        sources_fp=manifest.sources_fp,
+        sources=len(rows),
     )
+    staged.states.change(only_after(State(), lambda _: imported))  # the folder is ours: nothing was wanted in it before
 
 
 def _put_in_place(staged: Place, place: Place, manifest: Manifest, rows: list[SourceRow]) -> int:

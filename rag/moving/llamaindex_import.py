@@ -12,6 +12,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ from rag.planner import SourceRow
 from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
+from rag.spending import Purpose, Recording, recorded
+from rag.state import State, only_after
 from rag.tables import ChunkRow, ChunkTable
 
 if TYPE_CHECKING:
@@ -113,8 +116,10 @@ class _Adoption:
             )
         self.embedder: Embedder = self.notebook.make_embedder(self.notebook.config)
         before = self.embedder.usage
-        reason, agreement = compared(self.embedder, self.notebook.config, self.stored)
-        space = None if reason else place.spaces.admit(self.embedder, self.notebook.config)
+        with self._recorded("adopt"):
+            reason, agreement = compared(self.embedder, self.notebook.config, self.stored)
+        with self._recorded("canary"):
+            space = None if reason else place.spaces.admit(self.embedder, self.notebook.config)
         used = self.embedder.usage - before
         sampled = 0 if agreement is None else min(SAMPLES, len(self.stored.nodes))
         rows = self._rows()
@@ -147,6 +152,10 @@ class _Adoption:
 
     # ------------------------------------------------------------------ keep and publish
 
+    def _recorded(self, purpose: Purpose) -> AbstractContextManager[Recording]:
+        model = self.notebook.config.embed_model
+        return recorded(self.notebook.place, self.embedder, model, purpose, snapshot=1)
+
     def _rows(self) -> list[SourceRow]:
         given = []
         for source in self.sources:
@@ -154,17 +163,14 @@ class _Adoption:
             given.append(planner.Given(source.name, digest, size))
         return list(planner.register([], given, when=now()).rows)
 
-    def _want(self, rows: Sequence[SourceRow], version: int, *, pending: bool) -> None:
+    def _want(self, rows: Sequence[SourceRow], version: int, *, pending: bool) -> State:
         changes = [Change(row.name, None, "added") for row in rows[:50]] if pending else []
-        self.notebook.place.states.publish(
-            replace(
-                self.state,
-                registry=version,
-                sources_fp=planner.registry_fingerprint(rows),
-                sources=len(rows),
-                pending=tuple(changes),
-            )
-        )
+        wanted = planner.registry_fingerprint(rows)
+
+        def wish(newest: State) -> State:
+            return replace(newest, registry=version, sources_fp=wanted, sources=len(rows), pending=tuple(changes))
+
+        return self.notebook.place.states.change(only_after(self.state, wish))
 
     def _publish(self, rows: Sequence[SourceRow], space: Space) -> int:
         place = self.notebook.place
@@ -204,8 +210,8 @@ class _Adoption:
             changes=(Change("llama-index", None, f"{count(chunks, 'chunk')} adopted with their vectors"),),
         )
         # What is wanted first: a crash in between leaves sources without an index, which a build makes.
-        self._want(built, version, pending=False)
-        place.snapshots.publish(manifest)
+        state = self._want(built, version, pending=False)
+        place.snapshots.publish(replace(manifest, state=state.number, registry=state.registry))
         return manifest.snapshot
 
     def _built(self, row: SourceRow, source: AdoptedSource) -> SourceRow:

@@ -16,13 +16,16 @@ from rag.moving.llamaindex_files import StoredIndex
 from rag.moving.llamaindex_sources import AdoptedSource
 from rag.outcome import count
 from rag.reading.places import Reading
-from rag.spaces import CANARY_COSINE, draft
+from rag.spaces import draft
 from rag.splitting import split
 
 if TYPE_CHECKING:
     from rag.embedding.embedder import Embedder
 
 SAMPLES = 5
+AGREED = 0.99
+"""Least cosine of a sample. Less strict than the canary: what is stored of a passage need not be all that was embedded,
+a heading above it may be left out."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ def compared(embedder: Embedder, config: Config, stored: StoredIndex) -> tuple[s
             return f"they have {width} dimensions, and the configured model gives {batch.shape[1]}", 0.0
         ours[indexes] = batch
     least = float((unit(vectors[chosen]) * ours).sum(axis=1).min())
-    if least < CANARY_COSINE:
-        return f"the configured model gives other vectors (they agree to {least:.3f} only)", least
+    if least < AGREED:
+        return f"the configured model gives other vectors (they agree to {least:.4f} only)", least
     return "", least
 
 
@@ -85,9 +88,9 @@ def unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def _cost(config: Config, tokens: int) -> float | None:
-    from rag.embedding.prices import embedding_price
+    from rag.embedding.endpoint import embedding_endpoint
 
     if config.embedder == "local":
         return 0.0
-    price = embedding_price(config.embed_model) if config.embedder == "openai" else None
+    price = embedding_endpoint(config).embedding_price
     return None if price is None else round(tokens * price / 1e6, 6)

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 import rag
 from rag.manifest import VerdictName
 from tests.app.walking import HANDBOOK, OUTAGE, finish_job, words
+from ui import session
 
 Open = Callable[..., AppTest]
 
@@ -162,6 +163,11 @@ def test_remove_asks_first(open_page: Open, built: rag.Notebook) -> None:
     at.button(key="remove_confirm").click().run()
     finish_job(at, built)
     assert [row.name for row in built.sources()] == ["handbook.md"]
+    at.button(key="put_back").click().run()
+    finish_job(at, built)
+    assert {row.name for row in built.sources()} == {"handbook.md", "outage.txt"}
+    assert built.history()[0].receipt.texts == 0
+    assert "put_back" not in {button.key for button in at.button}
 
 
 def test_versions_shows_the_recipe_and_the_timeline(open_page: Open, built: rag.Notebook) -> None:
@@ -243,7 +249,74 @@ def test_another_notebook(open_page: Open, built: rag.Notebook) -> None:
     assert "HIT" in words(open_page(notebook="main"))
 
 
+@pytest.mark.usefixtures("built")
+def test_a_notebook_with_a_title_in_any_script(open_page: Open) -> None:
+    for title, slug in (("契約書", "notebook"), ("Договоры", "notebook-2"), ("契約書", "notebook")):
+        at = open_page()
+        at.text_input(key="new_notebook_title").set_value(title)
+        at.button(key="new_notebook_create").click().run()
+        assert at.query_params["notebook"] == slug
+        assert title in words(at)
+    assert rag.list_notebooks(rag.load_config()) == ["main", "notebook", "notebook-2"]
+
+
 def test_a_name_in_the_address_that_cannot_be_is_a_sentence(open_page: Open) -> None:
     at = open_page(notebook="../../etc")
     assert not at.exception
     assert "a-z" in words(at)
+
+
+def flip_a_byte(book: rag.Notebook) -> Path:
+    """In the newest snapshot's data: a damage that only hashing notices."""
+    newest, before = book.history()[:2]
+    old = {one.path for one in before.tables["chunks"].files}
+    pinned = next(one for one in newest.tables["chunks"].files if one.path.startswith("data/") and one.path not in old)
+    path = book.place.folder / newest.tables["chunks"].path / pinned.path
+    content = path.read_bytes()
+    path.write_bytes(content[:9] + bytes([content[9] ^ 1]) + content[10:])
+    return path
+
+
+@pytest.mark.parametrize("page", ["", "library", "versions", "settings"])
+def test_damage_that_only_opening_sees_is_said_on_the_page_that_opens(
+    open_page: Open, built: rag.Notebook, page: str
+) -> None:
+    built.add([rag.Incoming("new.md", content=b"# News\n\nNothing of note.\n")])
+    path = flip_a_byte(built)
+    at = open_page(page)
+    text = words(at)
+    assert not at.exception
+    assert "DAMAGED" in text
+    assert "HIT" not in text
+    assert path.name in text
+    assert "SHA-256 differs" in text
+    assert "Snapshot 1 answers instead" in text
+    at.button(key="verdict_action").click().run()
+    finish_job(at, built)
+    assert "HIT" in words(open_page(page))
+
+
+def test_a_question_that_meets_damage_is_answered_from_the_snapshot_before(
+    open_page: Open, built: rag.Notebook
+) -> None:
+    built.add([rag.Incoming("new.md", content=b"# News\n\nNothing of note.\n")])
+    at = open_page()
+    assert "HIT" in words(at)
+    path = flip_a_byte(built)
+    session.forget_opened()
+    ask(at, "What caused the outage?")
+    assert [cell.answer.snapshot for cell in built.cells()] == [1]
+    assert "DAMAGED" in words(at)
+    assert path.name in words(at)
+
+
+def test_two_browser_sessions_share_one_opened_snapshot(open_page: Open, built: rag.Notebook) -> None:
+    first = open_page()
+    assert "<b>Opened from disk</b>" in words(first)
+    load = session.load_of(built, 1)
+    second = open_page()
+    assert "<b>In memory</b>" in words(second), "the second session finds what the first one opened"
+    ask(first, "What caused the outage?")
+    ask(second, "Within how many days may units be returned?")
+    assert session.load_of(built, 1) == load, "opened once"
+    assert len(built.cells()) == 2

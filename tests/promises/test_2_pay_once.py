@@ -177,6 +177,7 @@ def test_another_chunk_size_pays_only_for_texts_that_are_new(tmp_path):
 
 def test_settings_that_change_no_vector_change_nothing(tmp_path):
     from rag.config import Secret
+    from rag.embedding.endpoint import Patience
 
     notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(3))])
     for changes in (
@@ -184,10 +185,17 @@ def test_settings_that_change_no_vector_change_nothing(tmp_path):
         {"api_key": Secret("sk-another")},
         {"embed_base_url": "http://127.0.0.1:10/v2"},
         {"llm_base_url": "http://127.0.0.1:11/v1"},
+        {"keep_snapshots": 3, "keep_days": 1},
+        {"batch_size": 2},
+        {"patience": Patience(seconds=1.0, attempts=1)},
     ):
-        book = notebook(settings(tmp_path, **changes))
+        sending = {name: changes.pop(name) for name in ("batch_size", "patience") if name in changes}
+        book = notebook(settings(tmp_path, **changes), **sending)
         assert book.status().verdict.name is VerdictName.HIT
         assert book.build().verdict.name is VerdictName.UNCHANGED
+    slower = notebook(tmp_path, CountingEmbedding(), batch_size=1)
+    assert slower.add([file("b.txt", text_of(2, 2))]).chunks.embedded == 2
+    assert len(slower.spaces()) == len({one.recipe_fp for one in slower.history()}) == 1
     one, eight = opened(notebook(tmp_path, CountingEmbedding())), opened(notebook(tmp_path, CountingEmbedding()))
     assert hits(one.search("river stone", 1)) == hits(eight.search("river stone", 8))[:1]
 

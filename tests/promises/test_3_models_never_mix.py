@@ -3,10 +3,13 @@ adds anything; a changed setting meets an empty place, and switching back costs 
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
+from pydantic import PrivateAttr
 
-from rag.errors import ModelError, SpaceRefused
+from rag.errors import ModelError, ServerDown, SpaceRefused
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
@@ -20,6 +23,8 @@ from tests.notebooks import (
     local_settings,
     notebook,
     opened,
+    python,
+    said,
     settings,
     text_of,
     total_chunks,
@@ -215,3 +220,155 @@ def test_shortened_vectors_are_another_space(tmp_path):
     assert again.status().verdict.name == "HIT"
     asking = notebook(settings(home), CountingEmbedding(dimensions=64))
     assert open_snapshot(asking).search("river").passages
+
+
+def test_another_model_under_the_same_name_and_back_again(tmp_path):
+    """A server changes its model behind one name, and back: each time the canary alone finds the saved space."""
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(5))])
+    found = hits(opened(notebook(tmp_path, CountingEmbedding())).search("river stone"))
+    other = notebook(tmp_path, CountingEmbedding(seed=1))
+    with pytest.raises(SpaceRefused):
+        other.add([file("b.txt", text_of(2, 2))])
+    assert other.remove(["b.txt"]).verdict.name is VerdictName.REFUSED  # removed, and said what keeps it from answering
+    other.new_space()
+    assert other.build().verdict.name is VerdictName.REBUILT
+    back = CountingEmbedding()
+    book = notebook(tmp_path, back)
+    with pytest.raises(SpaceRefused):  # a third one is refused by both, and that is no reason to guess
+        opened(notebook(tmp_path, CountingEmbedding(seed=2))).search("river stone")
+    assert book.status().verdict.name is VerdictName.REFUSED
+    outcome = book.build()
+    assert outcome.verdict.name is VerdictName.SWITCHED
+    receipt = outcome.verdict.receipt
+    assert (receipt.texts, receipt.canary_texts, back.texts, outcome.chunks.embedded) == (0, CANARY, CANARY, 0)
+    assert book.status().verdict.name is VerdictName.HIT
+    assert hits(opened(book).search("river stone")) == found
+    # And once more, noticed by the first question instead: answered by words, then switched without any call.
+    model = CountingEmbedding(seed=1)
+    again = notebook(tmp_path, model)
+    assert "saved space of its own" in opened(again).search("river stone").notes[0]
+    assert (model.texts, model.queries) == (CANARY, 0)
+    status = notebook(tmp_path).status()
+    assert status.verdict.name is VerdictName.OTHER_RECIPE
+    assert "Switch" in status.verdict.next_step
+    assert notebook(tmp_path).build().verdict.name is VerdictName.SWITCHED
+    assert opened(again).search("river stone").notes == ()
+
+
+def test_after_refused_a_build_with_nothing_to_do_says_what_looking_says(tmp_path):
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(3))])
+    model = CountingEmbedding(seed=1)
+    book = notebook(tmp_path, model)
+    with pytest.raises(SpaceRefused):
+        opened(book).search("river stone")
+    history = book.history()
+    outcome = book.build()
+    assert outcome.verdict.name is book.status().verdict.name is VerdictName.REFUSED
+    assert "another one" in outcome.verdict.sentence
+    assert "--new-space" in outcome.verdict.next_step
+    assert (outcome.verdict.receipt.canary_texts, book.history(), model.texts) == (CANARY, history, 2 * CANARY)
+    down = CountingEmbedding(fail_at=1, error=ServerDown("No connection. Try again."))
+    outcome = notebook(tmp_path, down).build()
+    assert outcome.verdict.name is book.status().verdict.name is VerdictName.REFUSED
+    assert "No connection" in outcome.verdict.sentence
+    right = CountingEmbedding()
+    outcome = notebook(tmp_path, right).build()
+    assert outcome.verdict.name is VerdictName.UNCHANGED
+    assert "No model was called" not in outcome.verdict.sentence
+    receipt = outcome.verdict.receipt
+    assert (receipt.texts, receipt.canary_texts, right.texts) == (0, CANARY, CANARY)
+    assert book.status().verdict.name is VerdictName.HIT
+    quiet = notebook(tmp_path).build()  # and from now on nobody is asked
+    assert (quiet.verdict.name, quiet.verdict.receipt.calls) == (VerdictName.UNCHANGED, 0)
+    assert "No model was called" in quiet.verdict.sentence
+
+
+class Held(CountingEmbedding):
+    """A model that stops before its first chunk until it is let go on."""
+
+    _arrived: threading.Event = PrivateAttr(default_factory=threading.Event)
+    _go_on: threading.Event = PrivateAttr(default_factory=threading.Event)
+
+    def _get_text_embeddings(self, texts):
+        if texts[0].startswith("Entry"):
+            self._arrived.set()
+            assert self._go_on.wait(60)
+        return super()._get_text_embeddings(texts)
+
+
+ASKING = """
+import json, sys
+from tests.doubles import CountingEmbedding
+from tests.notebooks import notebook, opened, answered, settings
+
+home, model = sys.argv[1:]
+embedding = CountingEmbedding(model_name=model, seed=0)
+book = notebook(settings(home, embed_model=model), embedding)
+answer = answered(book, "What does Entry 0-3 tell of?")
+status = book.status().verdict
+print(json.dumps({
+    "snapshot": answer.snapshot, "verdict": answer.verdict, "space": answer.space, "notes": list(answer.notes),
+    "dense": [one.dense is not None for one in answer.passages], "first": answer.passages[0].text,
+    "status": status.name, "sentence": status.sentence, "changes": [str(one) for one in status.changes],
+    "asked": embedding.queries,
+}))
+"""
+
+
+def test_while_another_space_is_built_questions_are_answered_from_the_old_one_and_say_so(tmp_path):
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(5))])
+    model = Held(seed=1)
+    building = notebook(settings(tmp_path, embed_model="other"), model)
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(building.build()))
+    thread.start()
+    try:
+        assert model._arrived.wait(60)
+        told = {name: said(python(ASKING, tmp_path, name)) for name in ("counting", "other")}
+        here = opened(notebook(tmp_path, CountingEmbedding())).search("What does Entry 0-3 tell of?")
+    finally:
+        model._go_on.set()
+        thread.join()
+    for one in told.values():
+        assert (one["snapshot"], one["verdict"], one["status"]) == (1, "BUSY", "BUSY")
+        assert one["space"].startswith("counting ")
+        assert "Snapshot 1 keeps answering" in one["sentence"]
+        assert "0-3" in one["first"]
+    old, new = told["counting"], told["other"]
+    assert (old["notes"], all(old["dense"]), old["asked"]) == ([], True, 1)
+    assert (any(new["dense"]), new["asked"]) == (False, 0)  # the vectors of one space, never a question of the other
+    assert "built with counting" in new["notes"][0]
+    assert new["changes"] == ["embedder.model: counting → other"]
+    assert (here.snapshot, here.passages[0].text) == (1, old["first"])
+    assert outcomes[0].verdict.name is VerdictName.REBUILT
+    assert notebook(settings(tmp_path, embed_model="other")).status().verdict.name is VerdictName.HIT
+    assert opened(building).search("What does Entry 0-3 tell of?").snapshot == 2
+
+
+def test_a_notebook_that_was_never_built_with_the_answering_model_is_not_built_anew_unasked(tmp_path):
+    """The model changed, and another notebook has a space for it already: known is not the same as wanted here."""
+    first = notebook(tmp_path, CountingEmbedding())
+    first.add([file("a.txt", text_of(5))])
+    changed = CountingEmbedding(seed=1)
+    second = notebook(tmp_path, changed, slug="second")
+    second.new_space()
+    second.add([file("c.txt", text_of(1, 3))])
+    opened(first).search("river stone")  # by the old model, which is the one that answered last
+    with pytest.raises(SpaceRefused):
+        opened(notebook(tmp_path, CountingEmbedding(seed=2))).search("river stone")
+    book = notebook(tmp_path, changed)
+    before = total_chunks(changed)
+    idle = book.build()
+    assert idle.verdict.name is book.status().verdict.name is VerdictName.OTHER_RECIPE
+    assert "never built in" in idle.verdict.sentence
+    assert (len(book.history()), total_chunks(changed)) == (1, before)
+    opened(first).search("river stone")
+    with pytest.raises(SpaceRefused, match="never built in"):
+        book.add([file("b.txt", text_of(2, 2))])
+    assert total_chunks(changed) == before
+    status = book.status()
+    assert status.verdict.name is VerdictName.OTHER_RECIPE
+    assert "embedder.variant: 0 → 1" in [str(change) for change in status.verdict.changes]
+    assert book.estimate().texts == 7
+    assert book.build().chunks.embedded == 7
+    assert book.status().verdict.name is VerdictName.HIT

@@ -21,7 +21,7 @@ from rag.garbage import collect
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from tests.notebooks import answered, file, notebook, opened, python, said, settings, text_of
-from tests.servers import Misbehaving, failure, vectors
+from tests.servers import Misbehaving, failure, misbehaving_server, vectors
 
 BATCH = 2
 FIRST = [file("a.txt", text_of(4, 1))]
@@ -278,6 +278,46 @@ def test_a_server_that_dies_half_way(tmp_path, misbehaving: Misbehaving):
     rest = [text for batch in sent() for text in batch]
     assert len(rest) == 40 - len(paid_for)
     assert not set(rest) & set(paid_for)
+
+
+def test_a_server_process_that_is_gone_in_the_middle_of_a_build(tmp_path):
+    """Its connections are cut, and then nobody listens at its address."""
+    server = python("""
+        import os, time
+        from tests.servers import misbehaving_server, vectors
+        with misbehaving_server() as server:
+            server.play(vectors(8))
+            print(server.address, flush=True)
+            while sum("Entry" in request.body["input"][0] for request in server.requests) < 3:
+                time.sleep(0.001)
+            os._exit(9)
+        """)
+    assert server.stdout is not None
+    address = server.stdout.readline().strip()
+    quick = Patience(seconds=2, attempts=2, first_wait=0.01)
+    config = settings(tmp_path / "home", embed_base_url=address)
+    book = Notebook(config, make_embedder=lambda config: make_embedder(config, patience=quick))
+    book.add(FIRST)  # its only request of texts
+    with pytest.raises(ServerDown) as told:
+        book.add([file("long.txt", text_of(5 * COMPATIBLE_BATCH, 5))])
+    server.communicate()
+    assert server.returncode == 9
+    is_a_sentence(told.value)
+    status = book.status().verdict
+    assert (status.name, status.snapshot) == (VerdictName.RESUMABLE, 1)
+    assert opened(book).snapshot == 1
+    with pytest.raises(ServerDown):  # still nobody there, and still nothing lost
+        book.build()
+    assert book.status().verdict.sentence == status.sentence
+    with misbehaving_server() as again:
+        again.play(vectors(8))
+        # The same model behind another address is the same space.
+        moved = settings(tmp_path / "home", embed_base_url=again.address)
+        back = Notebook(moved, make_embedder=lambda config: make_embedder(config, patience=quick))
+        assert back.build().verdict.name is VerdictName.RESUMED
+        sent = [text for one in again.requests if "Entry" in one.body["input"][0] for text in one.body["input"]]
+    assert 0 < len(sent) <= 4 * COMPATIBLE_BATCH
+    assert back.status().verdict.name is VerdictName.HIT
 
 
 def test_a_clock_that_jumps_back_changes_nothing(tmp_path):

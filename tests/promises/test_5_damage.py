@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from rag.doctor import examine
-from rag.errors import RagbookError
+from rag.errors import RagbookError, SpaceRefused
+from rag.history import keep
+from rag.ledger import Ledger, entry
 from rag.loader import open_snapshot
-from rag.manifest import VerdictName
+from rag.manifest import VerdictName, dump_checked
 from rag.repair_costs import repair_plan
 from rag.repairs import repair
 from tests.doubles import CountingEmbedding
@@ -76,6 +78,21 @@ TABLE = (
     ("note of a build", ALL, "HIT", "same", None, "UNCHANGED"),
     ("lock", ("missing", "empty", "truncated", "flipped"), "HIT", "same", None, "UNCHANGED"),
     ("lock", ("folder",), "HIT", "same", None, "refused"),
+    ("note of the builder", ALL, "HIT", "same", None, "UNCHANGED"),
+    ("note of a purge", ALL, "HIT", "same", None, "UNCHANGED"),
+    ("mark of a reader", ALL, "HIT", "same", None, "UNCHANGED"),
+    ("mark to be kept", ALL, "HIT", "same", None, "UNCHANGED"),
+    ("ledger", ALL, "HIT", "same", None, "UNCHANGED"),
+    ("lock of the cache", ALL, "HIT", "same", None, "UNCHANGED"),
+    ("sources deletions", ("missing", "folder"), "DAMAGED", "older", "file-missing", "RECOVERED"),
+    ("sources deletions", ("empty", "truncated"), "DAMAGED", "older", "file-size", "RECOVERED"),
+    ("sources deletions", ("flipped",), "HIT", "older", "file-altered", "RECOVERED"),
+    ("chunk transaction", ALL, "HIT", "same", None, "UNCHANGED"),
+    ("sources transaction", ALL, "HIT", "same", None, "UNCHANGED"),
+    ("cache transaction", ALL, "HIT", "same", None, "UNCHANGED"),
+    ("newer cached vectors", ALL, "HIT", "same", "cache-damaged", "UNCHANGED"),
+    ("newest cache version", TORN, "HIT", "same", "cache-damaged", "UNCHANGED"),
+    ("newest cache version", ("flipped",), "HIT", "same", "", "UNCHANGED"),
 )  # fmt: skip
 CASES = [(kind, damage, *row) for kind, damages, *row in TABLE for damage in damages]
 KINDS = tuple(dict.fromkeys(row[0] for row in TABLE))
@@ -94,6 +111,12 @@ def whole(tmp_path_factory):
     book.keep_cell(answered(book, QUESTION))
     (book.place.folder / "lease").mkdir(exist_ok=True)
     (book.place.folder / "lease" / "build.json").write_text('{"paid": 3, "total": 9}')
+    (book.place.folder / "lease" / "purge.json").write_bytes(dump_checked({"names": ["gone.txt"]}))
+    (book.place.folder / "lease" / "readers").mkdir(exist_ok=True)
+    (book.place.folder / "lease" / "readers" / "00000001-1-abcd.lock").write_bytes(b"x")
+    (book.place.folder / ".lock.json").write_text('{"writer": "host:1", "since": "2026-01-01"}')
+    keep(book.place, 1)
+    Ledger(book.place.objects).record(entry("counting", "build", texts=1, tokens=9, cost_usd=None, notebook="main"))
     other = notebook(settings(home, embed_model="other"), CountingEmbedding())
     answers = {
         "same": hits(opened(book).search(QUESTION)),
@@ -115,6 +138,17 @@ def _files(book):
         "lock": folder / ".lock",
         "cell": next(folder.glob("cells/*.json")),
         "space": next(root.glob("spaces/*/space.json")),
+        "note of the builder": folder / ".lock.json",
+        "note of a purge": folder / "lease/purge.json",
+        "mark of a reader": folder / "lease/readers/00000001-1-abcd.lock",
+        "mark to be kept": folder / "kept/00000001.json",
+        "ledger": next(root.glob("ledger/*/*.jsonl")),
+        "lock of the cache": next(root.glob("spaces/*/.lock")),
+        "chunk transaction": _latest(folder, "index/*/chunks.lance/_transactions/*"),
+        "sources transaction": _latest(folder, "sources.lance/_transactions/*"),
+        "cache transaction": _latest(root, "spaces/*/vectors.lance/_transactions/*"),
+        "newer cached vectors": _latest(root, "spaces/*/vectors.lance/data/*"),
+        "newest cache version": min(root.glob("spaces/*/vectors.lance/_versions/*.manifest")),
         "cached vectors": next(root.glob("spaces/*/vectors.lance/data/*")),
         "cache version": min(root.glob("spaces/*/vectors.lance/_versions/*.manifest")),
         "version hint": next(folder.glob("index/*/chunks.lance/_versions/*.json")),
@@ -130,11 +164,15 @@ def _files(book):
                 found[f"{title} of both" if one.path in before else f"{title} of the newest"] = path
             elif one.path.startswith("_versions/"):
                 found["chunk version" if key == "chunks" else "sources version"] = path
-            elif one.path.startswith("_deletions/") and key == "chunks":
-                found["deletions"] = path
+            elif one.path.startswith("_deletions/"):
+                found["deletions" if key == "chunks" else "sources deletions"] = path
             elif one.path.startswith("_indices/"):
                 found["text index"] = path
     return found
+
+
+def _latest(root: Path, pattern: str) -> Path:
+    return max(root.glob(pattern), key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
 def _damage(path: Path, damage: str) -> None:
@@ -190,7 +228,16 @@ def test_damage_is_named_and_building_pays_nothing(whole, tmp_path, kind, damage
         assert whole[1][kind].name in status.verdict.sentence or "state" in status.verdict.sentence
     codes = {one.code for one in examine(book.place, book.config, deep=True).findings}
     assert found in codes if found else codes <= ({"registry-damaged", "cache-damaged"} if found == "" else set())
+    only_hashing_sees_it = (verdict, built) == ("HIT", "RECOVERED")
+    assert (book.status(hashing=True).verdict.name == "DAMAGED") == (verdict == "DAMAGED" or only_hashing_sees_it)
+    assert book.status().verdict.name == verdict
     assert _answer(book, whole[2]) == answers
+    if only_hashing_sees_it:  # and whoever opened knows from then on, until it is repaired
+        known = book.status().verdict
+        assert known.name == "DAMAGED"
+        assert whole[1][kind].name in known.sentence
+        assert "SHA-256" in known.sentence
+        assert known.snapshot == (1 if answers == "older" else None)
     paid = total_chunks(model)
     if built == "refused":
         with pytest.raises(RagbookError, match=r"doctor --repair|Check that the home"):
@@ -237,3 +284,33 @@ def test_what_cannot_be_read_is_refused_or_passed_over_and_comes_back(whole, tmp
     book, _ = notebook(tmp_path / "home", CountingEmbedding()), None
     assert _answer(book, whole[2]) == "same"
     assert book.status().verdict.name is VerdictName.HIT
+
+
+@pytest.mark.parametrize("damage", ALL)
+def test_a_refused_model_stays_refused_whatever_became_of_the_note(tmp_path, damage):
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(4, 1))])
+    other = notebook(tmp_path, CountingEmbedding(seed=1))
+    with pytest.raises(SpaceRefused):
+        opened(other).search(QUESTION)
+    assert other.status().verdict.name is VerdictName.REFUSED
+    _damage(next(book.place.objects.root.glob("spaces/*/refused.json")), damage)
+    assert notebook(tmp_path).status().verdict.name is VerdictName.HIT  # nobody knows of it any more
+    again = notebook(tmp_path, CountingEmbedding(seed=1))
+    with pytest.raises(SpaceRefused):
+        opened(again).search(QUESTION)
+    assert opened(notebook(tmp_path, CountingEmbedding())).search(QUESTION).passages
+
+
+@pytest.mark.parametrize("damage", ALL)
+def test_spending_is_told_from_what_is_left_of_the_ledger(whole, tmp_path, damage):
+    """A line that cannot be read is passed over, and a file that is none is a sentence."""
+    book, _ = _damaged(whole, tmp_path, "ledger", damage)
+    ledger = Ledger(book.place.objects)
+    if damage == "folder":
+        with pytest.raises(RagbookError, match=r"ledger/.*\.jsonl"):
+            ledger.spent("day")
+        return
+    assert [one.calls for one in ledger.spent("day")] in ([], [1])
+    ledger.record(entry("counting", "question", texts=1, tokens=3, cost_usd=None, notebook="main"))
+    assert [one.texts for one in ledger.spent("purpose")][-1:] == [1]

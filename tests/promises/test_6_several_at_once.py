@@ -12,21 +12,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.killing import Paying, contents, paid
-from rag.errors import Busy, RagbookError
+from rag.doctor import examine
+from rag.errors import Busy, Conflict, RagbookError
 from rag.garbage import collect
 from rag.history import forget
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.pipeline import build_held
+from rag.planner import Given, register, registry_fingerprint
+from rag.progress import Event, Stage
+from rag.salvage import Wanted, restore_wanted
+from rag.snapshots import now
 from tests.doubles import CountingEmbedding
-from tests.notebooks import ROOT, file, hits, notebook, opened, python, said, text_of
+from tests.notebooks import ROOT, file, hits, notebook, opened, python, said, text_of, total_chunks
 
 PROCESSES, ADDITIONS = 4, 25
 
@@ -268,6 +274,80 @@ def test_two_builds_of_the_same_wish_at_the_same_moment_publish_once(tmp_path):
     assert [one.snapshot for one in book.history()] == [2, 1]
     assert linear(book)
     assert wider[0].status().verdict.name is VerdictName.HIT
+
+
+class Wisher:
+    """Another process that changes the wanted sources without the lease, just while a build publishes: it writes the
+    list of sources at the beginning of stage `writing`, and the state after the build's last look at it."""
+
+    def __init__(self, book: Notebook, writing: Stage, remove: str | None = None) -> None:
+        self.place, self.writing, self.remove = book.place, writing, remove
+
+    def __call__(self, event: Event) -> None:
+        if event.done:
+            return
+        if event.stage is self.writing:
+            seen = self.place.states.newest()
+            rows = self.place.registry.rows(seen.registry)
+            digest, size = self.place.originals.keep(text_of(3, 9).encode())
+            given = [] if self.remove else [Given("wished.txt", digest, size)]
+            self.rows = [row for row in register(rows, given, when=now()).rows if row.name != self.remove]
+            self.version = self.place.registry.write(self.rows, seen.registry)
+        if event.stage is Stage.PUBLISH:
+            self.place.states.change(
+                lambda state: replace(
+                    state,
+                    registry=self.version,
+                    sources_fp=registry_fingerprint(self.rows),
+                    sources=len(self.rows),
+                    pending=(),
+                )
+            )
+
+
+@pytest.mark.parametrize("remove", [None, "a.txt"], ids=["added", "removed"])
+@pytest.mark.parametrize("writing", [Stage.VERIFY, Stage.PUBLISH], ids=["before the results", "after the last look"])
+def test_a_wish_between_the_last_look_and_publishing_is_the_next_thing_to_do(tmp_path, writing, remove):
+    model = CountingEmbedding()
+    book = notebook(tmp_path, model)
+    book.add([file("a.txt", text_of(3, 1))])
+    outcome = book.add([file("b.txt", text_of(3, 2))], on_event=Wisher(book, writing, remove))
+    assert outcome.verdict.snapshot == 2
+    head = book.history()[0]
+    assert head.counts.sources == 2
+    # The snapshot says what it was built from, and the wish is newer.
+    state = book.place.states.newest()
+    assert head.state is not None
+    assert head.state < state.number
+    status = book.status()
+    assert status.verdict.name is VerdictName.STALE
+    wanted = {"b.txt"} if remove else {"a.txt", "b.txt", "wished.txt"}
+    assert {row.name for row in book.sources()} == wanted
+    assert examine(book.place, book.config, deep=True).healthy
+    assert book.estimate().chunks == 3 * len(wanted)
+    # Another wish on top of it does not undo it.
+    done = book.add([file("c.txt", text_of(3, 3))])
+    assert done.verdict.name is VerdictName.UPDATED
+    assert {row.name for row in book.sources() if row.state == "indexed"} == wanted | {"c.txt"}
+    assert book.status().counts.chunks == 3 * len(wanted | {"c.txt"})
+    assert book.status().verdict.name is VerdictName.HIT
+    assert total_chunks(model) == 3 * len(wanted | {"a.txt", "c.txt"})
+
+
+@pytest.mark.parametrize("remove", [None, "a.txt"], ids=["added", "removed"])
+def test_restoring_the_list_of_sources_does_not_overwrite_a_wish(tmp_path, remove):
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(3, 1)), file("b.txt", text_of(3, 2))])
+    wisher = Wisher(book, Stage.PUBLISH, remove)
+    seen = book.place.states.newest()
+    wisher(Event(Stage.PUBLISH, 0, 1))
+    lost = [row for row in book.place.registry.rows(seen.registry) if row.name != "b.txt"]
+    with pytest.raises(Conflict, match="changed the sources"):
+        restore_wanted(book.place, seen, Wanted(tuple(lost), seen.registry))
+    assert {row.name for row in book.sources()} == ({"b.txt"} if remove else {"a.txt", "b.txt", "wished.txt"})
+    book.build()
+    assert book.status().verdict.name is VerdictName.HIT
+    assert {row.name for row in book.sources()} == ({"b.txt"} if remove else {"a.txt", "b.txt", "wished.txt"})
 
 
 def _fields(book: Notebook) -> dict[str, Any]:

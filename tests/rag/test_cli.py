@@ -338,6 +338,38 @@ def test_damage_is_named_and_repaired_by_adding(run, home, library):
     assert run("search", "dough", "--json")["hits"]
 
 
+def test_status_sees_what_opening_sees_and_search_says_it(run, home, library):
+    run("add", library / "bread.txt", "--json")
+    run("add", library / "water.txt", "--json")
+    folder = home / "default" / "notebooks" / "main"
+    pins = [
+        json.loads((folder / f"manifests/0000000{number}.json").read_text())["tables"]["chunks"] for number in (1, 2)
+    ]
+    old = {one["path"] for one in pins[0]["files"]}
+    data = next(one["path"] for one in pins[1]["files"] if one["path"].startswith("data/") and one["path"] not in old)
+    path = folder / pins[1]["path"] / data
+    content = path.read_bytes()
+    path.write_bytes(content[:9] + bytes([content[9] ^ 1]) + content[10:])
+    for _ in range(2):
+        status = shaped(run("status", "--json"))
+        assert (status["verdict"], status["snapshot"]) == ("DAMAGED", 1)
+        assert path.name in status["sentence"]
+        assert "SHA-256 differs" in status["sentence"]
+        found = run("search", "dough", "--json")
+        assert (found["verdict"], found["snapshot"]) == ("DAMAGED", 1)
+        assert path.name in found["notes"][-1]
+        assert path.name in run("ask", "How long does dough rest?", "--json")["notes"][-1]
+        assert path.name in run("search", "dough")
+    path.write_bytes(content)  # as from a backup
+    assert run("status", "--json")["verdict"] == "HIT"
+    assert run("search", "dough", "--json")["verdict"] == "HIT"
+    path.write_bytes(content[:9] + bytes([content[9] ^ 1]) + content[10:])
+    assert run("search", "dough", "--json")["verdict"] == "DAMAGED"
+    assert run("build", "--json")["verdict"] == "RECOVERED"
+    assert run("status", "--json")["verdict"] == "HIT"
+    assert run("search", "dough", "--json")["notes"] == []
+
+
 def test_busy(run, home, library):
     run("add", library / "bread.txt", "--json")
     with lease(home / "default" / "notebooks" / "main", wait_seconds=0):

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 
+import lancedb
 import pytest
 
 from rag.checks import PinnedFiles, file_sha256, set_aside
 from rag.doctor import examine
 from rag.errors import Damaged, RagbookError, SpaceRefused
+from rag.fingerprint import fingerprint
 from rag.loader import open_snapshot
-from rag.manifest import VerdictName
+from rag.manifest import VerdictName, dump_checked
+from rag.pinning import pin
 from rag.repair_costs import repair_plan
 from rag.repairs import repair
 from rag.snapshots import lease
+from rag.tables import ChunkTable
 from tests.doubles import CountingEmbedding
 from tests.notebooks import answered, file, hits, notebook, opened, text_of, total_chunks
 
@@ -198,6 +203,99 @@ def test_a_running_build_is_told_and_waited_for(book):
         assert "build-running" in codes(book)
         with pytest.raises(RagbookError, match="is building"):
             repair(book.place, book.config, book.make_embedder)
+
+
+def forged(book, change):
+    """A head whose chunk table was changed by `change` and pinned as it is now: every file has its SHA-256."""
+    head = book.history()[0]
+    pinned = head.tables["chunks"]
+    path = book.place.folder / pinned.path
+    change(lancedb.connect(str(path.parent)).open_table("chunks"))
+    version = ChunkTable.open(path.parent, "chunks").version
+    changed = replace(head, tables={**head.tables, "chunks": pin(book.place, path, version, pinned.rows, None)})
+    (book.place.objects.root / book.place.snapshots.name(head.snapshot)).write_bytes(changed.to_json())
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("rows-wrong", lambda table: table.delete("ordinal = 0")),
+        ("vectors-wrong", lambda table: table.update("ordinal = 0", {"vector": [3.0] * 64})),
+        ("vectors-wrong", lambda table: table.update("ordinal = 0", {"vector": [1e39] * 64})),
+        ("sources-wrong", lambda table: table.update("ordinal = 0", {"source_id": "0" * 32})),
+    ],
+)
+def test_wrong_content_with_right_checksums_is_found_and_built_again_for_nothing(book, code, change):
+    right = hits(opened(book).search(QUESTION))
+    forged(book, change)
+    found = examine(book.place, book.config)
+    assert [one.code for one in found.findings if one.severity == "damage"] == [code]
+    assert repair_plan(book.place, book.config, found).texts == 0
+    model = CountingEmbedding()
+    again = notebook(book.place.objects.root.parent, model)
+    done = repair(again.place, again.config, again.make_embedder)
+    assert done.outcome.verdict.name is VerdictName.RECOVERED
+    assert model.texts == 0
+    assert hits(opened(again).search(QUESTION)) == right
+    assert not [one for one in examine(book.place, book.config, deep=True).findings if one.severity == "damage"]
+    assert again.status().verdict.name is VerdictName.HIT
+
+
+def manifest_with(book, number, **fields):
+    path = book.place.objects.root / book.place.snapshots.name(number)
+    path.write_bytes(replace(book.place.snapshots.get(number), **fields).to_json())
+
+
+def test_vectors_of_another_space_are_found(book):
+    head = book.history()[0]
+    embedder = {**head.recipe["embedder"], "model": "another"}
+    manifest_with(book, 1, recipe={**head.recipe, "embedder": embedder}, space_fp=fingerprint(embedder))
+    assert "vectors-foreign" in codes(book)
+    with pytest.raises(Damaged, match="another embedding space"):
+        opened(book)
+
+
+def test_a_broken_chain_is_found(book):
+    book.add([file("c.txt", text_of(2, 3))])
+    for parent in (2, 7, 0):
+        manifest_with(book, 2, parent=parent)
+        assert codes(book) == ["chain-broken"]
+        assert opened(book).snapshot == 2
+    manifest_with(book, 2, parent=None)
+    assert codes(book) == []
+
+
+def test_many_pieces_are_a_note(tmp_path):
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(70, 1))])
+
+    def cut(table):
+        rows = table.search().limit(None).to_arrow()
+        table.delete("true")
+        for number in range(70):
+            table.add(rows.slice(number, 1))
+
+    forged(book, cut)
+    found = examine(book.place, book.config)
+    assert [one.code for one in found.findings] == ["fragmented"]
+    assert found.healthy
+
+
+def test_a_newer_format_stops_the_repair(book):
+    newer = book.place.objects.root / book.place.snapshots.name(9)
+    newer.write_bytes(dump_checked({"format": 99}))
+    assert "newer-format" in codes(book)
+    with pytest.raises(RagbookError, match="newer Ragbook"):
+        repair(book.place, book.config, book.make_embedder)
+
+
+def test_cached_vectors_that_fail_their_checksum_are_counted(book):
+    folder = next(book.place.objects.root.glob("spaces/*/vectors.lance")).parent
+    lancedb.connect(str(folder)).open_table("vectors").update("true", {"crc": 1})
+    assert codes(book) == []
+    (found,) = examine(book.place, book.config, deep=True).findings
+    assert found.code in ("cached-vectors-wrong", "cache-damaged")
+    assert "7 vectors" in found.sentence
 
 
 def test_setting_aside_never_overwrites(tmp_path):

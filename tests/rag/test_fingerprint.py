@@ -73,6 +73,12 @@ def test_the_order_of_a_list_matters(value: list[Any]) -> None:
     assert fingerprint(value) != fingerprint(value[::-1])
 
 
+@pytest.mark.parametrize("wrong", [[["a"], [1.0]], [["a", ["b", [float("nan")]]]], [[b"a"], ["b"]], [[{1: 2}], []]])
+def test_what_is_refused_is_found_in_lists_of_lists(wrong: Any) -> None:
+    with pytest.raises(TypeError):
+        canonical(wrong)
+
+
 def test_a_tuple_is_a_list() -> None:
     assert fingerprint((1, ("a",))) == fingerprint([1, ["a"]])
 

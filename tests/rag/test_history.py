@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,8 @@ from rag.errors import Busy, Damaged, NotFound, RagbookError
 from rag.history import diff, forget, keep, kept, retire, rollback, to_retire, unkeep
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
-from rag.snapshots import lease
+from rag.place import Place
+from rag.snapshots import Snapshots, lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, lying, names, notebook, opened, settings, text_of
 
@@ -113,8 +115,11 @@ def test_a_damaged_snapshot_can_be_forgotten_and_the_one_that_answers_cannot(boo
     path.write_bytes(b"{")
     with pytest.raises(RagbookError, match="newest one"):
         forget(book.place, 3)
+    with pytest.raises(RagbookError, match="Build again first"):  # or another snapshot would get its number
+        forget(book.place, 4)
+    assert book.build().verdict.snapshot == 5
     forget(book.place, 4)
-    assert book.status().verdict.snapshot == 3
+    assert [one.snapshot for one in book.history()] == [5, 3, 2, 1]
 
 
 def test_what_retires(book, tmp_path):
@@ -136,6 +141,40 @@ def test_what_retires(book, tmp_path):
     retire(book.place, to_retire(book.place, count_kept=0, days=0, when=LATER), tell=told.append)
     assert told == [1, 3]
     assert [one.snapshot for one in book.history()] == [5, 4, 2]
+
+
+class Counted(Snapshots):
+    """Notes which manifests are read."""
+
+    def __init__(self, place):
+        super().__init__(place.objects, place.slug)
+        self.read = []
+
+    def get(self, number):
+        self.read.append(number)
+        return super().get(number)
+
+
+def counted(place):
+    made = Place(place.objects, place.slug)
+    object.__setattr__(made, "snapshots", Counted(place))
+    return made
+
+
+def test_a_long_history_is_not_read_to_find_that_all_of_it_stays(book):
+    place = counted(book.place)
+    assert to_retire(place, count_kept=1, days=30) == []
+    assert place.snapshots.read == [1]
+    assert to_retire(place, count_kept=50, days=0, when=LATER) == []
+    assert place.snapshots.read == [1]
+
+
+def test_a_snapshot_of_a_clock_that_was_wrong_does_not_keep_the_others(book):
+    place = book.place
+    future = replace(place.snapshots.get(1), created="2999-01-01T00:00:00.000Z")
+    (place.objects.root / place.snapshots.name(1)).write_bytes(future.to_json())
+    (place.objects.root / place.snapshots.name(2)).write_bytes(b"{")
+    assert [one.snapshot for one in to_retire(place, count_kept=0, days=0, when=LATER)] == [3]
 
 
 def test_a_build_retires_what_the_settings_let_go(tmp_path):

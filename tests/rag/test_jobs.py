@@ -52,8 +52,6 @@ def test_a_job_does_its_work_and_tells_of_it(tmp_path):
     assert jobs.current(notebook(tmp_path, slug="other")) is None
     assert ended(jobs.start(book, "build")).outcome.verdict.name is VerdictName.UNCHANGED
     assert ended(jobs.start(book, "remove", names=["a.txt"])).outcome.sources.removed == 1
-    jobs.forget(book)
-    assert jobs.current(book) is None
 
 
 def test_one_at_a_time_per_notebook(tmp_path):
@@ -63,7 +61,6 @@ def test_one_at_a_time_per_notebook(tmp_path):
     assert model._arrived.wait(30)
     with pytest.raises(Busy, match="Adding files is still under way"):
         jobs.start(notebook(tmp_path), "build")
-    jobs.forget(book)
     assert jobs.current(book) is job
     assert ended(jobs.start(other, "add", incoming=[file("b.txt", "Two.")])).outcome
     assert job.running

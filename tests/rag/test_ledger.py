@@ -3,9 +3,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
+from rag.errors import StoreUnavailable
 from rag.ledger import Ledger, entry
 from rag.objects import Objects
-from tests.notebooks import python
+from tests.notebooks import python, said
 
 WRITER = """
     import sys
@@ -61,10 +64,11 @@ def test_unknown_is_not_nothing(tmp_path):
     ledger = Ledger(Objects(tmp_path))
     ledger.record(paid(cost_usd=None))
     (alone,) = ledger.spent("model")
-    assert (alone.calls, alone.unpriced) == (1, 1)
+    assert (alone.calls, alone.unpriced, alone.cost_usd, alone.cost) == (1, 1, None, "cost unknown")
     ledger.record(paid(cost_usd=0.5))
     (both,) = ledger.spent("model")
     assert (both.calls, both.cost_usd, both.unpriced, both.texts, both.tokens) == (2, 0.5, 1, 4, 20)
+    assert both.cost == "$0.500000, and 1 call at an unknown price"
     lines = [json.loads(line) for path in ledger.folder().glob("*/*") for line in path.read_text().splitlines()]
     assert [line["cost_usd"] for line in lines] == [None, 0.5]
 
@@ -86,3 +90,114 @@ def test_totals_by_everything(tmp_path):
     assert calls("model") == {"m": 2, "n": 1}
     assert calls("purpose") == {"answer": 1, "build": 1, "canary": 1}
     assert sorted(path.name for path in ledger.folder().iterdir()) == ["2026-01-01", "2026-01-02"]
+
+
+def test_a_cut_line_does_not_swallow_the_next(tmp_path):
+    ledger = Ledger(Objects(tmp_path))
+    ledger.record(paid(tokens=1))
+    ledger.record(paid(tokens=2))
+    (path,) = ledger.folder().glob("*/*.jsonl")
+    path.write_bytes(path.read_bytes()[:-12])
+    ledger.record(paid(tokens=3))
+    ledger.record(paid(tokens=4))
+    assert [one.tokens for one in ledger.entries()] == [1, 3, 4]
+    assert path.read_bytes().count(b"\n") == 4
+
+
+def test_what_cannot_be_written_waits_and_is_written_once(tmp_path):
+    ledger = Ledger(Objects(tmp_path))
+    ledger.record(paid(tokens=1))
+    (folder,) = ledger.folder().iterdir()
+    away = folder.rename(tmp_path / "away")
+    folder.write_text("in the way")
+    with pytest.raises(StoreUnavailable, match="ledger/"):
+        ledger.record(paid(tokens=2))
+    with pytest.raises(StoreUnavailable):
+        ledger.check()
+    folder.unlink()
+    away.rename(folder)
+    Ledger(Objects(tmp_path)).record(paid(tokens=3))
+    ledger.settle()
+    assert [one.tokens for one in ledger.entries()] == [1, 2, 3]
+
+
+def test_a_line_that_only_half_fits_is_taken_back(tmp_path):
+    out = said(python(HALF, tmp_path))
+    assert "No space left" in out["failure"]
+    assert out["left"] == out["before"]
+    assert [one.tokens for one in Ledger(Objects(tmp_path)).entries()] == [1, 2]
+
+
+HALF = """
+    import json, resource, signal, sys
+    from pathlib import Path
+    from rag.errors import DiskFull
+    from rag.ledger import Ledger, entry
+    from rag.objects import Objects
+    ledger = Ledger(Objects(Path(sys.argv[1])))
+    def record(tokens):
+        ledger.record(entry("m", "build", texts=1, tokens=tokens, cost_usd=0.5, notebook="main"))
+    record(1)
+    (path,) = ledger.folder().glob("*/*.jsonl")
+    before = path.stat().st_size
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (before + 20, hard))
+    try:
+        record(2)
+    except DiskFull as error:
+        failure = str(error)
+    left = path.stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    ledger.settle()
+    print(json.dumps({"failure": failure, "before": before, "left": left}))
+"""
+
+
+def test_lines_that_are_no_entries_spoil_no_total(tmp_path):
+    ledger = Ledger(Objects(tmp_path))
+    good = paid(model="a\u2028b\x85c")
+    ledger.record(good)
+    (path,) = ledger.folder().glob("*/*.jsonl")
+    line = json.loads(path.read_text("utf-8"))
+    wrong = [{"tokens": "7"}, {"texts": None}, {"cost_usd": "free"}, {"model": 3}, {"time": None}]
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(line | change) + "\n" for change in wrong)
+        file.write(json.dumps(line)[:-2].replace("0.25", "NaN") + '"}\n')
+    assert list(ledger.entries()) == [good]
+    assert [one.cost_usd for one in ledger.spent("notebook")] == [0.25]
+
+
+def test_every_grouping_of_two_writers_one_torn_and_unknown_costs(tmp_path):
+    # The other process first, so that its file is whole when it is torn.
+    first = python(WRITER, tmp_path, "one")
+    assert first.communicate(timeout=120)[1] == ""
+    ledger = Ledger(Objects(tmp_path))
+    (theirs,) = ledger.folder().glob("*/*.jsonl")
+    theirs.write_bytes(theirs.read_bytes()[:-30])  # the 40th line, of 39 tokens
+    day = theirs.parent.name
+    ledger.record(paid(model="unknown", cost_usd=None, notebook="two", tokens=5))
+    ledger.record(paid(cost_usd=None, notebook="one", tokens=7))
+    ledger.record(replace(paid(notebook="two", cost_usd=0.0), time="2026-01-01T00:00:00.000Z"))
+
+    def totals(by):
+        return [(one.group, one.calls, one.tokens, one.cost_usd, one.unpriced) for one in ledger.spent(by)]
+
+    tokens = sum(range(39))
+    assert totals("day") == [("2026-01-01", 1, 10, 0.0, 0), (day, 41, tokens + 12, 19.5, 2)]
+    assert totals("notebook") == [("one", 40, tokens + 7, 19.5, 1), ("two", 2, 15, 0.0, 1)]
+    assert totals("model") == [("m", 41, tokens + 17, 19.5, 1), ("unknown", 1, 5, None, 1)]
+
+
+def test_a_line_after_one_that_was_cut_is_a_line_of_its_own(tmp_path):
+    """As on a disk that was full and has room again: the process goes on in the same file."""
+    ledger = Ledger(Objects(tmp_path))
+    ledger.record(paid(tokens=1))
+    ledger.record(paid(tokens=2))
+    path = next(ledger.folder().glob("*/*.jsonl"))
+    for cut in (path.read_bytes()[:-30], b""):
+        path.write_bytes(cut)
+        left = [one.tokens for one in ledger.entries()]
+        ledger.record(paid(tokens=3))
+        ledger.record(paid(tokens=4))
+        assert [one.tokens for one in ledger.entries()] == [*left, 3, 4]

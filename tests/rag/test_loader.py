@@ -9,8 +9,10 @@ from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
+from rag.checks import HASHED_AT_OPENING
 from rag.errors import Damaged, ModelError, NotFound, RagbookError
 from rag.loader import open_snapshot
+from rag.manifest import VerdictName
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, notebook, opened, paragraphs, text_of
 
@@ -53,6 +55,33 @@ def test_a_snapshot_takes_no_documents(book, model):
         snapshot.index._embed_model.get_text_embedding("A new thing.")
     assert model.texts == texts
     assert opened(book).table.count == 8
+
+
+def test_a_flipped_bit_that_opening_leaves_unread_is_found_before_the_first_answer(tmp_path):
+    """In a file beyond what opening hashes: the first search names it, and an older snapshot answers from then on."""
+    wide = notebook(tmp_path, CountingEmbedding(dimensions=1536))
+    wide.add([file("small.txt", text_of(4, 1))])
+    wide.add([file("large.txt", text_of(800, 2))])
+    manifest = wide.place.snapshots.get(2)
+    path, size = max(((wide.place.folder / manifest.tables["chunks"].path / one.path, one.size)
+                      for one in manifest.tables["chunks"].files), key=lambda one: one[1])  # fmt: skip
+    assert size > HASHED_AT_OPENING
+    whole = path.read_bytes()
+    content = bytearray(whole)
+    content[size // 2] ^= 1
+    path.write_bytes(content)
+    first = open_snapshot(notebook(tmp_path, CountingEmbedding(dimensions=1536)))
+    assert first.snapshot == 2
+    with pytest.raises(Damaged, match="other bytes than were written"):
+        first.search("river stone")
+    assert wide.status().verdict.name is VerdictName.DAMAGED
+    second = open_snapshot(notebook(tmp_path, CountingEmbedding(dimensions=1536)))
+    assert second.snapshot == 1
+    assert path.name in second.problems[0]
+    assert second.search("river stone").passages
+    path.write_bytes(whole)
+    assert wide.status().verdict.name is VerdictName.HIT
+    assert open_snapshot(wide).search("river stone").snapshot == 2
 
 
 def test_older_snapshots_open_by_number(book):

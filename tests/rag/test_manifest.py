@@ -143,7 +143,7 @@ def test_numbers_and_texts_we_never_write_are_damage(value: str) -> None:
 def test_a_missing_field_is_damage_even_with_a_right_checksum() -> None:
     body = json.loads(SMALL.to_json())
     del body["checksum"]
-    for key in body:
+    for key in body.keys() - {"state", "registry"}:
         without = {name: value for name, value in body.items() if name != key}
         with pytest.raises(Damaged):
             parse_manifest(dump_checked(without), "m.json")
@@ -210,3 +210,14 @@ def test_a_manifest_holds_nothing_but_what_it_says() -> None:
     body = json.loads(SMALL.to_json())
     assert set(body) == {*asdict(SMALL), "checksum"}
     assert "ü" in SMALL.to_json().decode("utf-8")
+
+
+def test_a_manifest_of_the_first_releases_does_not_say_what_it_was_built_from() -> None:
+    built = replace(SMALL, state=17, registry=23)
+    body = json.loads(built.to_json())
+    assert (body["state"], body["registry"]) == (17, 23)
+    assert parse_manifest(built.to_json(), "m") == built
+    older = {name: value for name, value in body.items() if name not in ("state", "registry", "checksum")}
+    assert parse_manifest(dump_checked(older), "m") == replace(built, state=None, registry=None)
+    with pytest.raises(Damaged, match="reading its fields"):
+        parse_manifest(dump_checked({**older, "state": "x"}), "m")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.config import check_slug
-from rag.names import safe_name, slug_of
+from rag.names import free_slug, safe_name, slug_of
 
 PARTS = st.sampled_from(
     [
@@ -111,3 +111,11 @@ def test_a_slug_is_a_folder_name(title: str) -> None:
 )
 def test_slugs(title: str, slug: str) -> None:
     assert slug_of(title) == slug
+
+
+def test_a_taken_slug_is_numbered() -> None:
+    assert free_slug("Übersicht", ["notebook"]) == "ubersicht"
+    assert free_slug("日本語", ["notebook", "notebook-2"]) == "notebook-3"
+    long = free_slug("a" * 80, ["a" * 64])
+    check_slug("The slug", long)
+    assert long.endswith("-2")

@@ -70,6 +70,13 @@ def test_history_is_newest_first(snapshots: Snapshots) -> None:
     assert snapshots.numbers() == [1, 2, 3]
 
 
+def test_history_below_a_number(snapshots: Snapshots) -> None:
+    for number in (1, 2, 3):
+        snapshots.publish(manifest(number))
+    assert [found.snapshot for found in snapshots.newest(below=3) if isinstance(found, Manifest)] == [2, 1]
+    assert list(snapshots.newest(below=1)) == []
+
+
 def test_a_number_is_published_once(snapshots: Snapshots) -> None:
     snapshots.publish(manifest(1, writer="first"))
     with pytest.raises(Conflict, match="Snapshot 1 was published by another writer"):

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rag.errors import Damaged
-from rag.planner import SourceRow
+from rag.errors import Conflict, Damaged
+from rag.planner import SourceRow, registry_fingerprint
 from rag.sources import Registry
 
 
@@ -91,3 +92,48 @@ def test_missing_files_are_damage(which: str, registry: Registry) -> None:
     shutil.rmtree(registry.path if which == "everything" else registry.path / which)
     with pytest.raises(Damaged, match=f"version {version} cannot be read"):
         registry.rows(version)
+
+
+def test_a_fingerprint_is_that_of_the_rows(registry: Registry) -> None:
+    version = registry.write(ROWS, None)
+    assert registry.fingerprint(None) == registry_fingerprint([])
+    assert registry.fingerprint(version) == registry_fingerprint(ROWS)
+    assert Registry(registry.path.parent).fingerprint(version) == registry_fingerprint(ROWS)
+
+
+def test_a_file_that_changes_is_read_again(registry: Registry) -> None:
+    version = registry.write(ROWS, None)
+    assert registry.rows(version) == ROWS
+    (data,) = (registry.path / "data").iterdir()
+    content = bytearray(data.read_bytes())
+    at = content.index(ROWS[1].source_id.encode())
+    content[at] = ord("f")
+    data.write_bytes(content)
+    assert registry.rows(version) != ROWS
+    assert registry.fingerprint(version) != registry_fingerprint(ROWS)
+
+
+def test_a_number_that_was_used_before_is_another_version(registry: Registry) -> None:
+    version = registry.write(ROWS, None)
+    shutil.rmtree(registry.path)
+    other = Registry(registry.path.parent)
+    while (again := other.write([row(9)], None)) < version:
+        continue
+    assert again == version
+    assert registry.rows(version) == [row(9)]
+
+
+def test_the_same_source_written_by_two_at_once_is_a_conflict_or_one_row(registry: Registry) -> None:
+    base = registry.write(ROWS, None)
+    others = [Registry(registry.path.parent) for _ in range(4)]
+
+    def write(number: int) -> object:
+        try:
+            return others[number].write([*ROWS, row(7)], base)
+        except Conflict:
+            return None
+
+    with ThreadPoolExecutor(4) as pool:
+        versions = [version for version in pool.map(write, range(4)) if isinstance(version, int)]
+    for version in versions:
+        assert Registry(registry.path.parent).rows(version) == [*ROWS, row(7)]

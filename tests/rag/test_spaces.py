@@ -154,9 +154,17 @@ def test_a_little_noise_is_the_same_model_and_more_is_not(spaces: Spaces) -> Non
     noise = np.random.default_rng(1).standard_normal(saved.shape).astype(np.float32)
     noise -= (noise * saved).sum(axis=1, keepdims=True) * saved
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    for cosine in (0.999, CANARY_COSINE + 1e-4):
-        near = (cosine * saved + (1 - cosine**2) ** 0.5 * noise).astype(np.float32)
-        spaces.check(space, silent(), near, near)
+
+    def at(cosine: float) -> np.typing.NDArray[np.float32]:
+        turned: np.typing.NDArray[np.float32] = (cosine * saved + (1 - cosine**2) ** 0.5 * noise).astype(np.float32)
+        return turned
+
+    # The least that two graphs of the default model's weights gave, and the most that quantising them again left.
+    for cosine in (0.9988, CANARY_COSINE + 1e-4):
+        assert spaces.check(space, silent(), at(cosine), at(cosine)) == space
+    for cosine in (0.9963, 0.9913):
+        with pytest.raises(SpaceRefused, match=f"{cosine} only"):
+            spaces.check(space, silent(), at(cosine), at(cosine))
     far = saved.copy()
     far[5] = CANARY_COSINE * saved[5] + (1 - CANARY_COSINE**2) ** 0.5 * noise[5] - 1e-3 * saved[5]
     with pytest.raises(SpaceRefused):
@@ -267,3 +275,93 @@ def test_the_canary_never_changes() -> None:
 
     assert fingerprint(CANARY_TEXTS)[:16] == "2d923439b8964c31"
     assert Space("p", "m", "r", 3).fingerprint[:16] == "1e16261189c72f29"
+
+
+def test_of_several_variants_the_one_that_agrees_is_wanted(spaces: Spaces) -> None:
+    first = spaces.admit(live(), REMOTE)
+    with pytest.raises(SpaceRefused):
+        spaces.admit(live(seed=1), REMOTE)
+    assert spaces.refusal(first)
+    second = spaces.branch(live(seed=1), REMOTE)
+    assert (second.variant, spaces.wanted(REMOTE), spaces.refusal(second)) == (1, second, "")
+    fresh = silent()
+    assert spaces.admit(fresh, REMOTE) == second  # by the canary that `branch` has just paid for, once
+    with pytest.raises(AssertionError, match="paid for already"):
+        spaces.admit(fresh, REMOTE)
+    for seed, space in ((0, first), (0, first), (1, second), (0, first)):
+        embedder = live(seed=seed)
+        assert spaces.admit(embedder, REMOTE) == spaces.wanted(REMOTE) == space
+        assert embedder.usage.texts == len(CANARY_TEXTS)
+        assert spaces.check(first, live(seed=seed)) == space
+    assert spaces.all() == [first, second]
+    third = live(seed=2)
+    with pytest.raises(SpaceRefused):
+        spaces.admit(third, REMOTE)
+    assert spaces.refusal(first)
+    assert spaces.wanted(REMOTE) == first  # the last that agreed
+    with pytest.raises(SpaceRefused):
+        spaces.check(second, live(seed=2))
+    assert spaces.check(second, live(seed=1)) == spaces.wanted(REMOTE) == second
+    assert not spaces.refusal(first)
+
+
+def test_branching_reuses_a_variant_that_agrees(spaces: Spaces) -> None:
+    first = spaces.admit(live(), REMOTE)
+    second = spaces.branch(live(seed=1), REMOTE)
+    assert spaces.branch(live(), REMOTE) == spaces.wanted(REMOTE) == first
+    assert spaces.branch(live(seed=1), REMOTE) == spaces.wanted(REMOTE) == second
+    assert spaces.branch(live(seed=2), REMOTE).variant == 2
+    assert len(spaces.all()) == 3
+
+
+def test_a_variant_of_another_dimension_is_recognised_too(spaces: Spaces) -> None:
+    first = spaces.admit(live(), REMOTE)
+    second = spaces.branch(live(dimensions=32), REMOTE)
+    assert second.dimensions == 32
+    assert spaces.admit(silent(), REMOTE) == spaces.wanted(REMOTE) == second
+    assert spaces.check(first, live(dimensions=32)) == second
+    assert spaces.admit(live(), REMOTE) == spaces.wanted(REMOTE) == first
+    shortened = replace(REMOTE, embed_dimensions=16)
+    asked = spaces.admit(live(dimensions=16), shortened)
+    with pytest.raises(SpaceRefused):
+        spaces.check(first, live(dimensions=16))  # shortened is not what the model gives by itself
+    assert spaces.wanted(shortened) == asked
+
+
+def test_a_canary_that_was_paid_for_serves_only_for_its_settings_and_only_soon(tmp_path: Path) -> None:
+    for spaces, config in (
+        (Spaces(Objects(tmp_path / "a")), replace(REMOTE, embed_base_url="http://elsewhere:2/v1")),
+        (Spaces(Objects(tmp_path / "b"), fresh_seconds=-1.0), REMOTE),
+    ):
+        space = spaces.branch(live(), REMOTE)
+        embedder = live()
+        assert spaces.admit(embedder, config) == space
+        assert embedder.usage.texts == len(CANARY_TEXTS)
+
+
+def test_a_variant_whose_canary_is_lost_or_damaged_is_not_taken_over(spaces: Spaces, tmp_path: Path) -> None:
+    first = spaces.admit(live(), REMOTE)
+    path = saved_file(tmp_path)
+    (path.parent / "vectors.lance").mkdir()
+    path.unlink()
+    second = spaces.branch(live(seed=1), REMOTE)
+    assert second.variant == 1
+    assert not path.exists()
+    path.write_bytes(b"")
+    assert spaces.branch(live(seed=2), REMOTE).variant == 2
+    spaces.admit(silent(), REMOTE)
+    assert spaces.admit(live(seed=1), REMOTE) == second
+    with pytest.raises(Damaged):
+        spaces.check(first, live())
+
+
+def test_a_home_that_takes_no_notes_still_tells_which_variant_it_is(spaces: Spaces, tmp_path: Path) -> None:
+    first = spaces.admit(live(), REMOTE)
+    second = spaces.branch(live(seed=1), REMOTE)
+    for space in (first, second):
+        note = tmp_path / spaces.folder(space.fingerprint) / "live.json"
+        note.unlink(missing_ok=True)
+        note.mkdir()  # a folder in its place: nothing can be written there
+    assert spaces.wanted(REMOTE) == second
+    assert spaces.check(second, live()) == first
+    assert spaces.wanted(REMOTE) == second

@@ -20,6 +20,10 @@ def states(tmp_path: Path) -> States:
     return States(Objects(tmp_path), "n")
 
 
+def published(states: States, state: State) -> State:
+    return states.change(lambda _: state)
+
+
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "notebooks" / "n" / "state"
 
@@ -31,8 +35,8 @@ def test_before_the_first_there_is_the_empty_state(states: States, tmp_path: Pat
 
 
 def test_the_newest_state_wins_and_the_past_stays(states: States, tmp_path: Path) -> None:
-    first = states.publish(State(title="Ä title", settings={"RAGBOOK_LLM": "none"}, registry=3, sources=2))
-    second = states.publish(replace(first, title="B", pending=(Change("a.txt", None, "added"),)))
+    first = published(states, State(title="Ä title", settings={"RAGBOOK_LLM": "none"}, registry=3, sources=2))
+    second = published(states, replace(first, title="B", pending=(Change("a.txt", None, "added"),)))
     assert (first.number, second.number) == (1, 2)
     assert states.newest() == second
     assert [path.name for path in sorted(folder(tmp_path).iterdir())] == ["00000001.json", "00000002.json"]
@@ -41,22 +45,22 @@ def test_the_newest_state_wins_and_the_past_stays(states: States, tmp_path: Path
 def test_a_damaged_state_is_passed_over_and_named_and_its_number_is_not_used_again(
     states: States, tmp_path: Path
 ) -> None:
-    first = states.publish(State(title="A"))
-    states.publish(State(title="B"))
+    first = published(states, State(title="A"))
+    published(states, State(title="B"))
     newest = folder(tmp_path) / "00000002.json"
     for content in (b"", newest.read_bytes()[:-5], newest.read_bytes().replace(b"B", b"C"), b"[]"):
         newest.write_bytes(content)
         assert states.newest() == first
         assert len(states.damaged) == 1
         assert "00000002.json" in states.damaged[0]
-    assert states.publish(State(title="C")).number == 3
+    assert published(states, State(title="C")).number == 3
     assert states.newest().title == "C"
     assert states.damaged == []
 
 
 def test_a_state_under_another_number_is_damage(states: States, tmp_path: Path) -> None:
-    first = states.publish(State(title="A"))
-    states.publish(State(title="B"))
+    first = published(states, State(title="A"))
+    published(states, State(title="B"))
     (folder(tmp_path) / "00000003.json").write_bytes((folder(tmp_path) / "00000001.json").read_bytes())
     assert states.newest().title == "B"
     assert "state 1" in states.damaged[0]
@@ -65,11 +69,11 @@ def test_a_state_under_another_number_is_damage(states: States, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["notes.txt", "00000009.json.bak", "00000009 (conflict).json", "desktop.ini", "²"])
 def test_foreign_files_in_the_folder_are_none_of_our_business(name: str, states: States, tmp_path: Path) -> None:
-    states.publish(State(title="A"))
+    published(states, State(title="A"))
     (folder(tmp_path) / name).write_bytes(b"not ours")
     assert states.newest().title == "A"
     assert states.damaged == []
-    assert states.publish(State(title="B")).number == 2
+    assert published(states, State(title="B")).number == 2
 
 
 def test_fields_of_the_wrong_kind_are_damage(states: States, tmp_path: Path) -> None:
@@ -95,7 +99,7 @@ def test_fields_of_the_wrong_kind_are_damage(states: States, tmp_path: Path) -> 
 
 
 def test_a_newer_format_is_left_alone(states: States, tmp_path: Path) -> None:
-    states.publish(State(title="A"))
+    published(states, State(title="A"))
     (folder(tmp_path) / "00000002.json").write_bytes(dump_checked({"format": FORMAT + 1}))
     with pytest.raises(NewerFormat, match=r"00000002\.json has storage format"):
         states.newest()
@@ -104,7 +108,7 @@ def test_a_newer_format_is_left_alone(states: States, tmp_path: Path) -> None:
 def write_many(root: Path, who: str) -> None:
     states = States(Objects(root), "n")
     for number in range(5):
-        states.publish(State(title=f"{who}{number}"))
+        published(states, State(title=f"{who}{number}"))
 
 
 def test_two_writers_lose_nothing(states: States, tmp_path: Path) -> None:

@@ -208,6 +208,29 @@ def test_replace_swaps_all_rows_of_its_sources_in_one_commit(table: ChunkTable) 
     assert table.count == 5
 
 
+def test_replace_of_what_is_not_there_appends_and_leaves_all_other_files(table: ChunkTable) -> None:
+    table.replace(["a"], many("a", 5))
+    before = {file.path for file in files_of(table.path, table.version) if file.path.startswith("data/")}
+    assert table.replace(["b", "c"], many("b", 3)) == table.version
+    after = {file.path for file in files_of(table.path, table.version) if file.path.startswith(("data/", "_del"))}
+    assert len(after - before) == 1
+    assert before < after
+    assert [found.id for found in table.rows(["b-2", "a-0", "nobody", "b-0"])] == ["b-2", "a-0", "b-0"]
+    with pytest.raises(VectorInvalid):
+        table.replace(["d"], [row("d-0", "d", vector=vector(1) * np.float32(2))])
+
+
+def test_few_rows_are_found_alike_with_and_without_all_ids_in_memory(table: ChunkTable) -> None:
+    table.replace(["a"], many("a", 90))
+    asked = [f"a-{n}" for n in (7, 3, 3, 80)] + ["\ud800", "'; --", ""]
+    by_scan, in_memory = table.reader(), reopened(table, table.version).reader()
+    in_memory.numbers([])
+    expected = ["a-7", "a-3", "a-3", "a-80"]
+    assert [one.id for one in by_scan.rows(asked)] == [one.id for one in in_memory.rows(asked)] == expected
+    (vectors,) = ([one.vector for one in reader.rows(asked[:1], with_vectors=True)] for reader in (by_scan,))
+    assert np.array_equal(vectors[0], in_memory.rows(asked[:1], with_vectors=True)[0].vector)
+
+
 def test_replace_of_many_sources_at_once(table: ChunkTable) -> None:
     names = [f"s{n}" for n in range(600)]
     table.replace(names, [one for name in names for one in many(name, 3)])
@@ -524,7 +547,7 @@ def index_folders(table: ChunkTable) -> set[str]:
 
 
 def test_tidy_leaves_small_changes_alone_and_indexes_large_ones(table: ChunkTable) -> None:
-    table.upsert(many("s", 200))
+    table.upsert(many("s", 60))
     before = table.version
     assert table.tidy() == before
     table.upsert(many("t", 100))
@@ -532,7 +555,17 @@ def test_tidy_leaves_small_changes_alone_and_indexes_large_ones(table: ChunkTabl
     assert table.tidy() == before + 2
     assert index_folders(table) != index
     assert table.tidy() == before + 2
-    assert len(table.full_text("dog", 1000)) == 300
+    assert len(table.full_text("dog", 1000)) == 160
+
+
+def test_tidy_lets_more_rows_wait_in_a_large_table(table: ChunkTable) -> None:
+    table.upsert(many("s", 5000))
+    table.tidy()
+    table.upsert(many("t", 100))
+    before = table.version
+    assert table.tidy() == before
+    table.upsert(many("u", 10))
+    assert table.tidy() == before + 2
 
 
 def test_tidy_compacts_many_fragments_and_keeps_every_version(table: ChunkTable) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -78,6 +79,96 @@ def test_every_command_on_one_notebook(run, files):
     assert run("spaces", "--delete", "abc", code=1)["error"]
 
 
+def test_what_was_paid_is_told_by_day_notebook_and_model(run, files, capsys):
+    assert run("spend")["total"] == {"calls": 0, "texts": 0, "tokens": 0, "cost_usd": 0.0, "unpriced": 0}
+    folder = files / "home" / "default" / "ledger" / "2026-03-01"
+    folder.mkdir(parents=True)
+    line = {"time": "2026-03-01T10:00:00.000Z", "model": "big", "purpose": "build", "texts": 2, "tokens": 1000}
+    line |= {"cost_usd": 0.25, "notebook": "main", "snapshot": 1, "space": "ff"}
+    answer = line | {"model": "chat", "purpose": "answer", "texts": 0, "cost_usd": None, "space": ""}
+    one, two = (json.dumps(entry) + "\n" for entry in (line, answer | {"notebook": "two"}))
+    (folder / "one.jsonl").write_text(one + one + one[:50])  # the third was cut short
+    (folder / "two.jsonl").write_text(two + one[:70] + "\n" + one)
+    for by, groups in (
+        ("day", [("2026-03-01", 4, 0.75, 1)]),
+        ("notebook", [("main", 3, 0.75, 0), ("two", 1, None, 1)]),
+        ("model", [("big", 3, 0.75, 0), ("chat", 1, None, 1)]),
+    ):
+        report = run("spend", "--by", by)
+        found = [(each["group"], each["calls"], each["cost_usd"], each["unpriced"]) for each in report["spent"]]
+        assert found == groups
+        assert report["total"] == {"calls": 4, "texts": 6, "tokens": 4000, "cost_usd": 0.75, "unpriced": 1}
+    assert len(report["prices"]["read_on"]) == 10
+    assert main(["spend", "--by", "model"]) == 0
+    big, chat, total, prices = capsys.readouterr().out.splitlines()
+    assert big == "big: 3 calls, 6 texts, 3,000 tokens, $0.750000"
+    assert chat == "chat: 1 call, 0 texts, 1,000 tokens, cost unknown"
+    assert total == "In all: 4 calls, 6 texts, 4,000 tokens, $0.750000, and 1 call at an unknown price"
+    assert "read on" in prices
+
+
+@pytest.mark.parametrize("number", [0, -1, 9, 10**30])
+def test_a_snapshot_that_is_not_there_is_an_error_and_changes_nothing(run, files, number):
+    commands = (
+        ["keep", number],
+        ["keep", number, "--off"],
+        ["forget", number],
+        ["rollback", number],
+        ["diff", number, 1],
+        ["diff", 1, number],
+    )
+    for command in commands:  # before there is any notebook, too
+        assert "There is no snapshot" in run(*command, code=1)["error"]
+    assert not (files / "home").exists()
+    run("add", files / "bread.txt")
+    before = sorted(path for path in (files / "home").rglob("*") if "lease" not in path.parts)
+    for command in commands:
+        assert f"There is no snapshot {number}." in run(*command, code=1)["error"]
+    assert sorted(path for path in (files / "home").rglob("*") if "lease" not in path.parts) == before
+    assert run("keep", 1, "--off")["kept"] == []  # there is one, and it may be retired anyway
+
+
+def test_the_newest_snapshot_stays_in_history_also_when_it_is_damaged(run, files):
+    run("add", files / "bread.txt")
+    run("add", files / "water.txt")
+    assert "newest" in run("rollback", 2, code=1)["error"]
+    assert "newest" in run("forget", 2, code=1)["error"]
+    same = run("diff", 2, 2)["diff"]
+    assert (same["added"], same["chunks_added"], same["chunks_kept"]) == ([], 0, 2)
+    (files / "home/default/notebooks/main/manifests/00000002.json").write_bytes(b"{}")
+    history = run("history")
+    assert [one["snapshot"] for one in history["history"]] == [1]
+    assert "00000002.json" in history["damaged"][0]
+    for command in (["keep", 2], ["diff", 1, 2], ["rollback", 2]):
+        assert "00000002.json" in run(*command, code=1)["error"]
+    assert "newest" in run("forget", 1, code=1)["error"]
+    # Its number must not be given to another snapshot.
+    assert "Build again first" in run("forget", 2, code=1)["error"]
+    assert run("build")["snapshot"] == 3
+    assert "forgotten" in run("forget", 2)["sentence"]
+    assert run("history")["damaged"] == []
+
+
+def test_findings_are_a_failure_of_the_doctor_and_notes_are_none(run, files):
+    run("add", files / "bread.txt")
+    original = next((files / "home/default/originals").glob("*/*"))
+    original.unlink()
+    found = run("doctor", code=1)
+    assert [(one["code"], one["severity"]) for one in found["findings"]] == [("original-missing", "warning")]
+    for one in found["findings"]:
+        assert one["sentence"]
+        assert one["lost"]
+        assert one["repair"]
+    left = run("doctor", "--repair", "--yes", code=1)
+    assert (left["verdict"], [one["code"] for one in left["findings"]]) == ("FAILED", ["original-missing"])
+    run("add", files / "bread.txt")
+    stray = files / "home/default/originals/.tmp-1"
+    stray.write_bytes(b"rest")
+    os.utime(stray, (1, 1))
+    noted = run("doctor")
+    assert [(one["code"], one["severity"]) for one in noted["findings"]] == [("leftovers", "note")]
+
+
 def test_damage_is_a_failure_of_the_doctor_until_it_is_repaired(run, files):
     run("add", files / "bread.txt")
     (manifest,) = (files / "home").rglob("manifests/*.json")
@@ -125,16 +216,26 @@ def test_after_refused_a_new_space_is_filled_beside_the_old_one(tmp_path):
     outcome = changed.build()
     assert (outcome.verdict.name, outcome.chunks.embedded) == (VerdictName.REBUILT, 6)
     assert total_chunks(model) == 6
-    assert model.texts == 6 + 3 * CANARY  # refused, branched, admitted
+    assert model.texts == 6 + 2 * CANARY  # refused, branched; the canary of that admits the model too
     assert changed.status().verdict.name is VerdictName.HIT
     assert [(one["variant"], one["vectors"]) for one in changed.spaces()] == [(0, 4), (1, 6)]
     assert opened(changed).search("river stone").passages[0].dense is not None
-    # The old model again: refused by the newer space, and nothing is mixed; its own snapshot still answers it.
-    old = notebook(tmp_path, CountingEmbedding())
-    with pytest.raises(SpaceRefused):
-        opened(old).search("river stone")
-    assert old.status().verdict.name is VerdictName.REFUSED
+    # The old model again: its own space is known, so it is neither refused nor mixed with the newer one.
+    back = CountingEmbedding()
+    old = notebook(tmp_path, back)
+    found = opened(old).search("river stone")
+    assert "saved space of its own" in found.notes[0]
+    assert all(one.dense is None for one in found.passages)
+    assert old.status().verdict.name is VerdictName.OTHER_RECIPE
     from rag.loader import open_snapshot
 
     assert open_snapshot(old, 1).search("river stone").passages[0].dense is not None
-    assert [one["vectors"] for one in old.spaces()] == [4, 6]
+    asked = back.texts
+    outcome = old.build()
+    assert (outcome.verdict.name, outcome.chunks.embedded) == (VerdictName.REBUILT, 2)  # b.txt, which it never had
+    assert back.texts == asked + 2 + CANARY
+    assert old.status().verdict.name is VerdictName.HIT
+    found = opened(old).search("river stone")
+    assert found.notes == ()
+    assert found.passages[0].dense is not None
+    assert [one["vectors"] for one in old.spaces()] == [6, 6]

@@ -75,6 +75,22 @@ def test_many_are_found_in_any_order(tmp_path: Path) -> None:
     assert_right(dict(list(found.items())[::500]))
 
 
+def test_few_and_many_are_looked_up_differently_and_found_alike(tmp_path: Path) -> None:
+    fill(tmp_path, 600)
+    wanted = [*keys(*range(0, 600, 3)), *keys(9999)]
+    by_scan = VectorCache(tmp_path, WIDTH)
+    assert len(wanted) < 256
+    in_memory = VectorCache(tmp_path, WIDTH)
+    assert len(in_memory.find(keys(*range(600)))) == 600
+    assert by_scan.having(wanted) == in_memory.having(wanted) == set(wanted[:-1])
+    found, again = by_scan.find(wanted), in_memory.find(wanted)
+    assert set(found) == set(again) == set(wanted[:-1])
+    assert_right(found)
+    assert_right(again)
+    in_memory.add(keys(9999), vectors([9999]))
+    assert by_scan.having(wanted) == in_memory.having(wanted) == set(wanted)
+
+
 def test_a_key_twice_is_one_vector(tmp_path: Path) -> None:
     cache = fill(tmp_path)
     cache.add(keys(3), vectors([3]))

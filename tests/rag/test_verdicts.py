@@ -156,7 +156,8 @@ def test_unavailable(home, built):
     folder.rename(folder.with_name("kept"))
     folder.symlink_to(folder)  # a folder that leads nowhere, as a lost mount does
     found = verdict(home)
-    assert found.name in (VerdictName.UNAVAILABLE, VerdictName.NEW)
+    assert found.name is VerdictName.UNAVAILABLE
+    assert "leads nowhere" in found.sentence
     folder.unlink()
     folder.with_name("kept").rename(folder)
     assert verdict(home).name is VerdictName.HIT

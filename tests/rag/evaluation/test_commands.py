@@ -12,6 +12,7 @@ from rag.cli import main
 from rag.errors import ServerDown
 from rag.evaluation.commands import eval_report
 from rag.evaluation.question_set import read_questions
+from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, notebook
@@ -110,7 +111,7 @@ def options(path, **more):
 
 
 def evaluated(book, path, told=None, **more):
-    return eval_report(book, options(path, **more), lambda slug: book, told)
+    return eval_report(book, options(path, **more), lambda slug: book, open_snapshot, told)
 
 
 @pytest.fixture

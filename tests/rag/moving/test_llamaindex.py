@@ -15,6 +15,7 @@ from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.vector_stores import ExactMatchFilter, MetadataFilters
 
 from rag.errors import AlreadyExists, Damaged, NotFound, SourceTooLarge
+from rag.ledger import Ledger
 from rag.manifest import VerdictName
 from rag.moving.llamaindex_export import export_llamaindex
 from rag.moving.llamaindex_import import import_llamaindex
@@ -54,9 +55,12 @@ def test_an_index_of_the_same_model_is_adopted_with_its_vectors(tmp_path: Path) 
     model = CountingEmbedding()
     index = persisted(tmp_path / "li", model, pages())
     ours = CountingEmbedding()
-    book = notebook(tmp_path / "home", ours)
+    book = notebook(tmp_path / "home", ours, usd_per_million_tokens=2.0)
     adopted = import_llamaindex(book, tmp_path / "li")
     assert adopted.snapshot == 1
+    lines = list(Ledger(book.place.objects).entries())
+    assert [(one.purpose, one.texts, one.snapshot) for one in lines] == [("adopt", 5, 1), ("canary", 8, 1)]
+    assert sum(one.tokens for one in lines) == adopted.receipt.tokens
     assert adopted.agreement == pytest.approx(1.0)
     assert (ours.texts, adopted.receipt.texts, adopted.receipt.canary_texts) == (13, 5, 8)
 

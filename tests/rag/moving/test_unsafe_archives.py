@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import resource
 import shutil
 import stat
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rag.errors import Damaged, NewerFormat, NotFound, RagbookError, SourceTooLarge
+from rag.errors import Damaged, NewerFormat, NotFound, RagbookError, SourceTooLarge, StoreError
 from rag.moving import unpacking
 from rag.moving.contents import CONTENTS
 from rag.moving.export import export_notebook
@@ -124,6 +126,51 @@ def test_doubles_are_refused(good: Path, home: Path, tmp_path: Path) -> None:
     assert "twice" in refused(home, tmp_path / "bad.zip")
 
 
+def test_encrypted_members_are_refused(good: Path, home: Path, tmp_path: Path) -> None:
+    """One of them is enough, whatever its name."""
+    raw = bytearray(put_together(sealed(taken_apart(good)), tmp_path / "bad.zip").read_bytes())
+    at = raw.index(b"PK\1\2")
+    while at >= 0:
+        locked = bytearray(raw)
+        locked[at + 8] |= 1
+        (tmp_path / "bad.zip").write_bytes(locked)
+        assert "is encrypted" in refused(home, tmp_path / "bad.zip")
+        at = raw.find(b"PK\1\2", at + 4)
+
+
+@contextlib.contextmanager
+def files_no_longer_than(size: int) -> Iterator[None]:
+    """As on a full disk: the system refuses to write more than `size` bytes into any file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("size", [0, 300, 1_500, 4_000])
+def test_a_disk_that_fills_up_half_way_keeps_nothing_of_the_archive(
+    good: Path, home: Path, tmp_path: Path, size: int
+) -> None:
+    with files_no_longer_than(size):
+        refused(home, good, StoreError)
+    assert import_notebook(settings(home), good, "taken").chunks == 12
+
+
+@pytest.mark.parametrize("size", [0, 300, 4_000])
+def test_a_disk_that_fills_up_half_way_leaves_no_part_of_an_archive(good: Path, tmp_path: Path, size: int) -> None:
+    import_notebook(settings(tmp_path / "home"), good, "main")
+    book = notebook(tmp_path / "home", CountingEmbedding(dimensions=16))
+    (tmp_path / "out").mkdir()
+    with files_no_longer_than(size), pytest.raises(RagbookError) as told:
+        export_notebook(book, tmp_path / "out" / "part.zip")
+    assert str(told.value).endswith(".")
+    assert list((tmp_path / "out").iterdir()) == []
+    export_notebook(book, tmp_path / "out" / "whole.zip")
+    assert import_notebook(settings(tmp_path / "home"), tmp_path / "out" / "whole.zip", "again").chunks == 12
+
+
 def test_bombs_are_refused_before_anything_is_unpacked(good: Path, home: Path, tmp_path: Path) -> None:
     """By ratio; by the sizes it claims; by the number of members; by members that lie over each other."""
     name = f"originals/ab/{'ab' * 32}"
@@ -204,6 +251,8 @@ def test_a_list_of_contents_that_fits_does_not_help(good: Path, home: Path, tmp_
         ("00000001.json", lambda body: body["tables"]["chunks"]["files"].pop()),
         ("00000001.json", lambda body: body["recipe"].update(embedder=[])),
         ("00000001.json", lambda body: body.update(tables=[])),
+        ("00000001.json", lambda body: body.update(state=7)),
+        ("00000001.json", lambda body: body.update(registry=99)),
         ("space.json", lambda body: body["canary"].update(text_vectors="AAAA")),
         ("space.json", lambda body: body["space"].update(dimensions=17)),
         ("space.json", lambda body: body.pop("canary")),

@@ -1,0 +1,39 @@
+"""Files that failed their SHA-256 when something was opened: looking alone, which compares sizes, would pass them by.
+
+Remembered in this process, and checked again at every look, so that what was repaired is forgotten at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from rag.checks import BadFile, PinnedFiles
+from rag.manifest import Manifest
+from rag.place import Place
+
+_noticed: dict[tuple[Path, int], set[str]] = {}
+_lock = threading.Lock()
+
+
+def notice(place: Place, manifest: Manifest, bad: BadFile) -> None:
+    """Remember a file of a snapshot that failed its check."""
+    with _lock:
+        _noticed.setdefault((place.folder, manifest.snapshot), set()).add(bad.name)
+
+
+def still_bad(place: Place, manifest: Manifest) -> str | None:
+    """What is still wrong with the files of a snapshot that were noticed, as a sentence. Reads nothing where none was.
+
+    What passes its check again is forgotten.
+    """
+    key = place.folder, manifest.snapshot
+    names = _noticed.get(key)
+    if not names:
+        return None
+    found = next(PinnedFiles(place, None).bad(manifest, only=names), None)
+    if found is None:
+        with _lock:
+            _noticed.pop(key, None)
+        return None
+    return found.sentence

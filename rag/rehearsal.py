@@ -1,0 +1,65 @@
+"""A stand-in for a notebook in which what would happen can be tried: nothing that is done there reaches the home.
+
+A build may set damaged files aside, repair and register before it knows what it will pay for. An estimate has to come
+to the same, and write nothing. So it runs the same code on a passing folder that has a link to each file: renaming,
+removing and creating change the links, and Lance and we never write into a file that is there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rag.objects import Objects, translated
+from rag.place import Place
+
+# What is pinned is linked after what pins it: else a build that publishes meanwhile would look damaged.
+_FIRST = ("manifests", "state")
+
+
+@contextmanager
+def rehearsed(place: Place) -> Iterator[Place]:
+    """The notebook's stand-in, for as long as the context lasts.
+
+    Raises:
+        StoreError: the home cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="ragbook-") as folder:
+        copy = Place(Objects(Path(folder) / place.objects.root.name), place.slug)
+        for part in _FIRST:
+            _link(place.folder / part, copy.folder / part)
+        for path in sorted(place.folder.iterdir()) if place.folder.is_dir() else ():
+            if path.is_dir() and path.name not in (*_FIRST, "lease"):
+                _link(path, copy.folder / path.name)
+        for part in ("spaces", "originals"):
+            _link(place.objects.root / part, copy.objects.root / part)
+        yield copy
+
+
+def stand_in(source: Path, target: Path) -> None:
+    """Put a link to `source` where `target` is, which need not exist."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        target.symlink_to(source)
+    except OSError:  # Windows lets only some users make links
+        shutil.copyfile(source, target)
+
+
+def _link(source: Path, target: Path) -> None:
+    def refuse(error: OSError) -> None:
+        raise error
+
+    with translated(source.name):
+        if not source.is_dir():
+            return
+        for folder, _, files in os.walk(source, onerror=refuse):
+            here = target / Path(folder).relative_to(source)
+            here.mkdir(parents=True, exist_ok=True)
+            for name in files:
+                if not name.endswith(".lock"):  # a lock is taken by writing into its file
+                    stand_in(Path(folder, name).absolute(), here / name)
