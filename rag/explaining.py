@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from rag.loader import Opened
 
 Fate = Literal["sent", "read", "no room", "not asked for", "nothing relevant"]
-"""`sent` to the language model, or `read` for sentences to quote where there is none; `no room` in the model's window;
-`not asked for`: behind the number of passages wanted; `nothing relevant`: none is close enough to the question."""
+"""`sent` to the language model; `read` where there is none, the first of them for sentences to quote; `no room` in the
+model's window; `not asked for`: behind the number wanted; `nothing relevant`: none is close enough to the question."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ def explain(opened: Opened, text: str, k: int = 8) -> Explanation:
     model: Any = _Watched(searcher.questions)
     found = replace(searcher, reader=table, questions=model).search(text, k)
     total = time.monotonic() - started
-    everything = searcher.search(text, 2 * POOL).passages  # its vector is made by now
+    behind = searcher.search(text, 2 * POOL).passages[len(found.passages) :]  # the vector is made by now
+    everything = (*found.passages, *behind)
     dense, lexical = _ranks(table, "nearest"), _ranks(table, "matching")
     ids = [one.chunk_id for one in everything]
     numbers = dict(zip(ids, searcher.reader.numbers(ids), strict=True))
