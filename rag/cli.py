@@ -30,6 +30,7 @@ from rag.errors import (
     SpaceRefused,
     StoreUnavailable,
 )
+from rag.evaluation import commands as evaluation
 from rag.folders import collect
 from rag.manifest import Manifest, VerdictName
 from rag.notebook import Incoming, Notebook
@@ -40,6 +41,7 @@ from rag.reports import (
     Report,
     citation_report,
     cited_lines,
+    explanation_report,
     found_report,
     history_line,
     manifest_report,
@@ -73,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         notebook = _notebook(options)
         report["notebook"] = notebook.slug
         report |= options.run(notebook, options)
-        code = 1 if report.get("verdict") == VerdictName.FAILED else 0
+        code = 1 if report.get("verdict") in (VerdictName.FAILED, VerdictName.CANCELLED) else 0
         sentence = report.get("sentence", "")
     except ConfigError as error:
         code, sentence = 2, str(error)
@@ -92,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.json:
             print(_as_json(report))
-        elif code == 0 or "findings" in report:  # what a doctor found is worth reading when it is bad
+        elif code == 0 or "findings" in report or "rows" in report:  # worth reading when they are bad, or not all
             print("\n".join(_printable(line, sys.stdout) for line in lines))
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough; the interpreter must not try again when it ends
@@ -139,6 +141,10 @@ def _parser() -> argparse.ArgumentParser:
         asking.add_argument("-k", type=_positive, default=8, help="passages; default 8")
         if name == "search":
             _add_filters(asking)
+            asking.add_argument(
+                "--explain", action="store_true", help="say why: ranks, scores, what was left out, time"
+            )
+    evaluation.add_arguments(command("eval", _eval, "measure a set of questions, or two sides beside"), _positive)
     command("history", _history, "list the snapshots, newest first")
     spaces = command("spaces", _spaces, "list the embedding spaces, or delete one")
     spaces.add_argument("--delete", metavar="FINGERPRINT", help="delete a space with its cached vectors")
@@ -306,8 +312,15 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
     from rag.restriction import Restriction
 
     only = Restriction(tuple(options.source), tuple(options.type), options.since or "", options.pages)
+    restriction = None if only == Restriction() else only
     opened = _opened(notebook)
-    found = opened.search(options.text, options.k, None if only == Restriction() else only)
+    if options.explain:
+        from rag.explaining import explain
+
+        explained = explain(opened, options.text, options.k, restriction)
+        explained = replace(explained, notes=(*explained.notes, *opened.problems))
+        return explanation_report(explained, notebook.status())
+    found = opened.search(options.text, options.k, restriction)
     return found_report(replace(found, notes=(*found.notes, *opened.problems)), notebook.status())
 
 
@@ -350,6 +363,15 @@ def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
     if answer.kind == "failed":
         report |= {"verdict": VerdictName.FAILED, "sentence": answer.text}
     return report
+
+
+def _eval(notebook: Notebook, options: argparse.Namespace) -> Report:
+    telling = _Telling(options)
+
+    def opened(slug: str) -> Notebook:
+        return _notebook(argparse.Namespace(**{**vars(options), "notebook": slug}))
+
+    return evaluation.eval_report(notebook, options, opened, _opened, telling.asked)
 
 
 def _history(notebook: Notebook, _options: argparse.Namespace) -> Report:
@@ -416,6 +438,12 @@ class _Telling:
         end = "\n" if event.stage is Stage.PUBLISH and event.done else ""
         name = _printable(event.source or "")[:60]
         print(f"\r\033[K{event.stage} {event.done:,} of {event.total:,}{left} {name}", end=end, file=sys.stderr)
+
+    def asked(self, done: int, total: int, question: str) -> None:
+        """As `event`, for questions."""
+        if not self._quiet:
+            end = "\n" if done == total else ""
+            print(f"\r\033[K{done:,} of {total:,} {_printable(question)[:60]}", end=end, file=sys.stderr, flush=True)
 
     def sentence(self, text: str) -> None:
         """A line of its own."""

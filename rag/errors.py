@@ -4,6 +4,7 @@ RagbookError                       every error a user can meet; `str(error)` is 
   ConfigError                      a setting is unknown, or its value is
   NotFound                         no such notebook, source or snapshot
   Cancelled                        the user stopped the work; what was paid for is kept
+  QuestionSetInvalid               a file of questions to measure with cannot be used
   ReadError                        one source cannot be turned into text
     UnsupportedType                no reader for this type
     EmptySource                    no bytes, or nothing but white space
@@ -52,6 +53,10 @@ class NotFound(RagbookError):
 
 class Cancelled(RagbookError):
     """The user stopped the work. Vectors paid for so far are in the vector cache."""
+
+
+class QuestionSetInvalid(RagbookError):
+    """A file of questions cannot be read or written, or a line of it is not one. The sentence names file and line."""
 
 
 class ReadError(RagbookError):

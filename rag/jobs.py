@@ -1,4 +1,4 @@
-"""Background builds: one at a time per notebook in this process, in a thread, with progress and cancel."""
+"""Background work: one build and one trial at a time per notebook in this process, in a thread, with cancel."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from rag.errors import Busy, RagbookError
 from rag.notebook import Notebook
 from rag.outcome import Outcome
 from rag.progress import Event
 
-Kind = Literal["add", "build", "remove"]
-_TITLES = {"add": "Adding files", "build": "Building the index", "remove": "Removing files"}
-_JOBS: dict[tuple[str, str], Job] = {}
+Kind = Literal["add", "build", "remove", "trial"]
+_TITLES = {
+    "add": "Adding files",
+    "build": "Building the index",
+    "remove": "Removing files",
+    "trial": "Running the questions",
+}
+_JOBS: dict[tuple[str, str, str], Job] = {}
 _LOCK = threading.Lock()
 _KEPT_EVENTS = 2000
 
@@ -24,10 +29,12 @@ class Job:
     """One piece of work. Attributes may be read by any thread at any time.
 
     `latest` maps each source's name to its last event; `progress` is the last event of all. When `running` turns
-    false, either `outcome` or `error` is there.
+    false, either `outcome` or `error` is there. Jobs of one notebook in different lanes run at the same time.
     """
 
-    def __init__(self, kind: Kind, work: Callable[..., Outcome], arguments: dict[str, Any]) -> None:
+    lane: ClassVar[str] = "build"
+
+    def __init__(self, kind: Kind, work: Callable[..., Outcome | None], arguments: dict[str, Any]) -> None:
         self.kind = kind
         self.title = _TITLES[kind]
         self.started = time.time()
@@ -100,21 +107,37 @@ def start(notebook: Notebook, kind: Kind, **arguments: Any) -> Job:
     Raises:
         Busy: a job of this notebook is running in this process.
     """
-    key = _key(notebook)
+    return begin(notebook, Job(kind, getattr(notebook, kind), arguments))
+
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+
+
+def begin(notebook: Notebook, job: AnyJob) -> AnyJob:
+    """Start a job of a notebook, in its lane. Raises Busy as `start`."""
+    key = _key(notebook, job.lane)
     with _LOCK:
         running = _JOBS.get(key)
         if running is not None and running.running:
             raise Busy(f"{running.title} is still under way. Wait for it to finish, or cancel it.")
-        job = Job(kind, getattr(notebook, kind), arguments)
         _JOBS[key] = job
     job.start()
     return job
 
 
-def current(notebook: Notebook) -> Job | None:
+def current(notebook: Notebook, lane: str = Job.lane) -> Job | None:
     """The running job of a notebook, or the last one that ended; None before the first."""
-    return _JOBS.get(_key(notebook))
+    return _JOBS.get(_key(notebook, lane))
 
 
-def _key(notebook: Notebook) -> tuple[str, str]:
-    return str(notebook.place.objects.root), notebook.slug
+def forget(notebook: Notebook, lane: str = Job.lane) -> None:
+    """Drop a job that has ended, so that it is not shown any more."""
+    key = _key(notebook, lane)
+    with _LOCK:
+        job = _JOBS.get(key)
+        if job is not None and not job.running:
+            del _JOBS[key]
+
+
+def _key(notebook: Notebook, lane: str) -> tuple[str, str, str]:
+    return str(notebook.place.objects.root), notebook.slug, lane

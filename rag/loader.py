@@ -34,6 +34,9 @@ from rag.store import LanceVectorStore
 from rag.tables import ChunkTable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rag.notebook import Notebook
 
 
@@ -93,10 +96,14 @@ class Opened:
     def search(self, text: str, k: int = 8, only: Restriction | None = None) -> Found:
         """The `k` best passages, of those that meet the restriction. Raises SpaceRefused, ModelError, NotFound
         for a source that is not there, and the first time Damaged as `check`."""
+        return self.searcher.search(text, k, self.rows_of(only))
+
+    def rows_of(self, only: Restriction | None) -> NDArray[np.int64] | None:
+        """Numbers of the rows that meet a restriction, rising; None for all. Raises NotFound as `search`."""
         if only is None:
-            return self.searcher.search(text, k)
+            return None
         sources = self.notebook.place.registry.rows(self.manifest.tables["sources"].version)
-        return self.searcher.search(text, k, only.rows(self.table.reader(), sources))
+        return only.rows(self.table.reader(), sources)
 
     def ask(
         self, text: str, k: int = 8, *, cancelled: IsCancelled = never, earlier: Sequence[Turn] = ()

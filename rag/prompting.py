@@ -96,6 +96,14 @@ def prompt(question: str, passages: Sequence[Passage], llm: LLM) -> Prompt:
     return Prompt(messages, tuple(kept), answer_tokens, tuple(notes))
 
 
+def parts(question: str, sent: Prompt, llm: LLM) -> list[tuple[str, int]]:
+    """What a prompt is made of, in order, with the tokens of each part: for showing them."""
+    count, _ = token_counter(str(llm.metadata.model_name))
+    texts = [("rules", str(sent.messages[0].content)), ("question", question)]
+    texts[1:1] = [(f"passage {passage.n}", _shown(passage)) for passage in sent.passages]
+    return [(name, count(text)) for name, text in texts]
+
+
 def _fitted(passages: Sequence[Passage], room: int, count: Callable[[str], int]) -> tuple[list[Passage], list[str]]:
     """The best passages that fit, in order. The first is cut after a sentence rather than left out."""
     kept: list[Passage] = []

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rag.citations import Answer, Citation, Found
 from rag.manifest import Manifest, Receipt, VerdictName
 from rag.outcome import Outcome, count
 from rag.verdicts import Status
 
+if TYPE_CHECKING:
+    from rag.explaining import Explanation
+
 Report = dict[str, Any]
+_EXPLAINED = 20
+"""Candidates listed for a person, where fewer passages were asked for."""
 
 
 def outcome_report(outcome: Outcome) -> Report:
@@ -65,6 +70,42 @@ def found_report(found: Found, status: Status) -> Report:
         "notes": list(found.notes),
         "_lines": [*(lines or ["Nothing found."]), *found.notes],
     }
+
+
+def explanation_report(explained: Explanation, status: Status) -> Report:
+    """What a search found and why: as `found_report`, and all of the explanation under `explanation`."""
+    from rag.explaining import sentences_of
+
+    first = tuple(one.passage for one in explained.candidates[: explained.k])
+    found = Found(first, explained.snapshot, VerdictName.HIT, explained.receipt, explained.notes)
+    report = found_report(found, status)
+    fields = {name: value for name, value in asdict(explained).items() if name not in ("receipt", "notes", "snapshot")}
+    fields["stages"] = dict(explained.stages)
+    fields["parts"] = [{"part": part, "tokens": tokens} for part, tokens in explained.parts]
+    fields["sentences"] = sentences_of(explained)
+    return report | {"explanation": fields, "_lines": _explanation_lines(explained)}
+
+
+def _explanation_lines(explained: Explanation) -> list[str]:
+    from rag.explaining import sentences_of
+
+    def hit(rank: int | None, score: float | None, digits: int) -> str:
+        return f"{rank or '-'} ({score:.{digits}f})" if score is not None else "-"
+
+    table = [["", "fused", "by meaning", "by words", "", "passage"]]
+    for one in explained.candidates[: max(explained.k, _EXPLAINED)]:
+        passage = one.passage
+        place = f"{passage.source}{f', page {passage.page}' if passage.page else ''}"
+        text = " ".join(passage.text.split())[:60]
+        meaning, words = hit(one.dense_rank, passage.dense, 3), hit(one.lexical_rank, passage.lexical, 2)
+        table.append([f"{passage.n}.", f"{passage.score:.4f}", meaning, words, one.fate, f"{place}: {text}"])
+    widths = [max(len(row[at]) for row in table) for at in range(5)]
+    lines = ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in table]
+    if explained.parts:
+        parts = ", ".join(f"{part} {tokens:,}" for part, tokens in explained.parts)
+        lines.append(f"Tokens sent to {explained.model}: {sum(tokens for _, tokens in explained.parts):,} ({parts})")
+    lines.append("Seconds: " + ", ".join(f"{stage} {seconds:.4f}" for stage, seconds in explained.stages.items()))
+    return [*sentences_of(explained), *lines, *explained.notes]
 
 
 def nothing_to_open(status: Status) -> Report | None:

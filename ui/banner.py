@@ -12,7 +12,7 @@ from ui.widgets import badge_html, note
 
 _QUIET = (VerdictName.HIT, VerdictName.EMPTY)
 _LINKS = {
-    VerdictName.REFUSED: ("Open settings", MENU[3][1]),
+    VerdictName.REFUSED: ("Open settings", MENU[-1][1]),
     VerdictName.SOURCE_ERROR: ("See the sources", MENU[1][1]),
     VerdictName.BUSY: ("Follow it", MENU[1][1]),
     VerdictName.NEWER_FORMAT: ("See the versions", MENU[2][1]),

@@ -11,6 +11,7 @@ from rag.citations import Answer, Citation, Passage, marked
 from ui import session, wording
 from ui.drawer import cited_ranges, place, source_drawer
 from ui.frame import Page, boundary
+from ui.inspector import inspect_button
 from ui.untrusted import Chip, answer_html, escaped, excerpt
 from ui.widgets import badge_html, note
 
@@ -97,6 +98,7 @@ def _body(page: Page, cell: Cell, answer: Answer) -> None:
                 request(answer.question, cell.id)
                 st.rerun()
     _passages(page, cell, answer)
+    inspect_button(page.notebook, cell)
     st.html(f'<p class="small" data-hook="receipt">{footer_html(page, answer)}</p>')
 
 

@@ -29,6 +29,7 @@ MENU = (
     ("Notebook", "app.py", "auto_stories"),
     ("Library", "pages/library.py", "folder_open"),
     ("Index versions", "pages/versions.py", "layers"),
+    ("Lab", "pages/lab.py", "labs"),
     ("Settings", "pages/settings.py", "tune"),
 )
 

@@ -21,7 +21,7 @@ def ask(at: AppTest, question: str) -> None:
     assert not at.exception
 
 
-@pytest.mark.parametrize("page", ["", "library", "versions", "settings"])
+@pytest.mark.parametrize("page", ["", "library", "versions", "lab", "settings"])
 def test_every_page_opens_on_an_empty_home(open_page: Open, page: str, tmp_path: Path) -> None:
     at = open_page(page)
     assert not at.exception
@@ -238,7 +238,7 @@ def test_a_setting_of_the_environment_is_fixed(open_page: Open, monkeypatch: pyt
     assert "set · never shown, never saved" in words(at)
 
 
-@pytest.mark.parametrize("page", ["", "library", "versions", "settings"])
+@pytest.mark.parametrize("page", ["", "library", "versions", "lab", "settings"])
 def test_a_wrong_environment_is_a_sentence_on_every_page(
     open_page: Open, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:

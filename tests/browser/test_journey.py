@@ -101,7 +101,7 @@ def test_sample_library(tmp_path: Path, open_browser: Callable[..., Page]) -> No
         expect(page.locator(".st-key-card_index")).to_contain_text("HIT")
         for dark, phone in ((False, False), (True, False), (False, True), (True, True)):
             look = open_browser(dark=dark, phone=phone)
-            for name in ("", "library", "versions", "settings"):
+            for name in ("", "library", "versions", "lab", "settings"):
                 look.goto(f"{address}/{name}")
                 expect(look.get_by_role("heading").first).to_be_visible()
                 settled(look)
@@ -111,14 +111,20 @@ def test_sample_library(tmp_path: Path, open_browser: Callable[..., Page]) -> No
 
 @pytest.mark.parametrize(
     ("path", "heading"),
-    [("", "My notebook"), ("library", "Library"), ("versions", "Index versions"), ("settings", "Settings")],
+    [
+        ("", "My notebook"),
+        ("library", "Library"),
+        ("versions", "Index versions"),
+        ("lab", "Lab"),
+        ("settings", "Settings"),
+    ],
 )
 def test_every_page_as_first_hit(tmp_path: Path, open_browser: Callable[..., Page], path: str, heading: str) -> None:
     with serving(tmp_path / "home") as address:
         page = open_browser()
         page.goto(f"{address}/{path}")
         expect(page.get_by_role("heading", name=heading).first).to_be_visible()
-        expect(page.locator(".st-key-menu a")).to_have_count(4)
+        expect(page.locator(".st-key-menu a")).to_have_count(5)
         settled(page)
         assert page.locator('[data-testid="stException"], [role="alert"]').count() == 0
 

@@ -1,0 +1,234 @@
+"""Why these passages: one question searched once more, with everything that the search itself does not keep.
+
+The search is the same as ever; only its table and its model are watched. So what is explained is what happens, and a
+search that nobody explains pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from rag.citations import Passage
+from rag.errors import BadKey, ContextTooLong
+from rag.extractive import extract
+from rag.manifest import Receipt
+from rag.outcome import count
+from rag.relevance import LEAST_COSINE, answerable, relevant
+from rag.retrieval import POOL
+
+if TYPE_CHECKING:
+    from rag.loader import Opened
+    from rag.restriction import Restriction
+
+Fate = Literal["sent", "read", "no room", "not asked for", "nothing relevant"]
+"""`sent` to the language model; `read` where there is none, the first of them for sentences to quote; `no room` in the
+model's window; `not asked for`: behind the number wanted; `nothing relevant`: none is close enough to the question."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A passage that either search found. `passage.n` is its rank after fusing, `passage.score` the fused score, and
+    `passage.dense` and `passage.lexical` cosine and BM25. `dense_rank` and `lexical_rank` count from 1 within each
+    search, None where it is not among the best of that one."""
+
+    passage: Passage
+    dense_rank: int | None
+    lexical_rank: int | None
+    fate: Fate
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a search did. `candidates` are in the order of the fused score, all that either search found.
+
+    `dense` and `lexical` count the chunks of each search, `both` those of both, and `merged` those whose text another
+    candidate has: they are named with it. `relevant` says whether the passages wanted are close enough to answer from,
+    and `best_cosine` is theirs, None without a vector. `quotable` says whether a sentence of them is, None where a
+    language model writes or nothing is judged by its sentences. `parts` are tokens of what is sent to the language
+    model, in order and empty where there is none, and `window` how many it takes with its answer. `stages` are seconds.
+    `model` writes the answer; `none` quotes. `receipt` is what this explanation has cost.
+    """
+
+    question: str
+    snapshot: int
+    k: int
+    space: str
+    model: str
+    candidates: tuple[Candidate, ...]
+    dense: int
+    lexical: int
+    both: int
+    merged: int
+    relevant: bool
+    best_cosine: float | None
+    quotable: bool | None
+    parts: tuple[tuple[str, int], ...]
+    window: int | None
+    stages: Mapping[str, float]
+    receipt: Receipt
+    notes: tuple[str, ...] = ()
+
+
+def sentences_of(one: Explanation) -> list[str]:
+    """The explanation in plain sentences: what was found, merged, judged and left out."""
+    said = [
+        f"By meaning {count(one.dense, 'chunk')}, by words {count(one.lexical, 'chunk')}; {one.both:,} in both.",
+    ]
+    if one.merged:
+        said.append(f"{count(one.merged, 'chunk')} with the text of another: shown once, with all their sources.")
+    if not one.candidates:
+        said.append("Nothing was found.")
+    elif one.best_cosine is None:
+        said.append("There is no vector of the question, so that its words alone decide.")
+    else:
+        cosine, least = f"the best cosine is {one.best_cosine:.2f}", f"{LEAST_COSINE:.2f}"
+        if not one.relevant:
+            said.append(
+                f"Nothing relevant: {cosine}, under {least}, and no passage holds enough of the question's words."
+            )
+        elif one.best_cosine >= LEAST_COSINE:
+            said.append(f"Close enough to answer from: {cosine}, and {least} is enough.")
+        else:
+            said.append(
+                f"Close enough to answer from: {cosine}, under {least}, but a passage holds the question's words."
+            )
+    if one.relevant and one.quotable is False:
+        said.append("No sentence of them is near enough to the question to be quoted, so that it is declined.")
+    behind = sum(candidate.fate == "not asked for" for candidate in one.candidates)
+    if behind:
+        said.append(f"{count(behind, 'passage')} behind the first {one.k:,}, and not used.")
+    squeezed = sum(candidate.fate == "no room" for candidate in one.candidates)
+    if squeezed:
+        said.append(f"{count(squeezed, 'passage')} did not fit the model's window of {one.window:,} tokens.")
+    return said
+
+
+def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = None) -> Explanation:
+    """Search for `text` and say how its passages came about. Costs the question's vector; asks no language model.
+
+    Raises:
+        SpaceRefused, ModelError, NotFound: as `Opened.search`.
+    """
+    searcher, rows = opened.searcher, opened.rows_of(only)
+    started = time.monotonic()
+    table: Any = _Watched(searcher.reader)
+    model: Any = _Watched(searcher.questions)
+    found = replace(searcher, reader=table, questions=model).search(text, k, rows)
+    total = time.monotonic() - started
+    behind = searcher.search(text, 2 * POOL, rows).passages[len(found.passages) :]  # the vector is made by now
+    everything = (*found.passages, *behind)
+    dense, lexical = _ranks(table, "nearest"), _ranks(table, "matching")
+    ids = [one.chunk_id for one in everything]
+    numbers = dict(zip(ids, searcher.reader.numbers(ids), strict=True))
+    near = bool(found.passages) and relevant(text, found.passages)
+    parts, sent, window, writer, notes = _prompt(opened, text, found.passages)
+    quotable = _quotable(opened, text, found.passages) if near and sent is None else None
+    candidates = tuple(
+        Candidate(
+            one,
+            dense.get(numbers[one.chunk_id]),
+            lexical.get(numbers[one.chunk_id]),
+            _fate(one, k, near=near, sent=sent),
+        )
+        for one in everything
+    )
+    cosines = [one.dense for one in found.passages if one.dense is not None]
+    watched = {"embed the question": model.seconds("vector"), "by meaning": table.seconds("nearest"),
+               "by words": table.seconds("matching")}  # fmt: skip
+    stages = watched | {"fuse and read": max(0.0, total - sum(watched.values()))}
+    return Explanation(
+        question=text,
+        snapshot=found.snapshot,
+        k=k,
+        space=str(opened.questions.space),
+        model=writer,
+        candidates=candidates,
+        dense=len(dense),
+        lexical=len(lexical),
+        both=len(dense.keys() & lexical.keys()),
+        merged=len(dense.keys() | lexical.keys()) - len(everything),
+        relevant=near,
+        best_cosine=max(cosines, default=None),
+        quotable=quotable,
+        parts=parts if near else (),
+        window=window,
+        stages={name: round(seconds, 4) for name, seconds in stages.items()},
+        receipt=found.receipt,
+        notes=(*found.notes, *notes),
+    )
+
+
+@dataclass
+class _Call:
+    name: str
+    seconds: float
+    result: Any
+
+
+@dataclass
+class _Watched:
+    """Something whose calls are passed on, timed and kept."""
+
+    inner: Any
+    calls: list[_Call] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.inner, name)
+        if name not in ("vector", "nearest", "matching"):
+            return found
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            started = time.monotonic()
+            result = found(*arguments, **named)
+            self.calls.append(_Call(name, time.monotonic() - started, result))
+            return result
+
+        return call
+
+    def seconds(self, name: str) -> float:
+        """Time spent in calls of that name."""
+        return sum(call.seconds for call in self.calls if call.name == name)
+
+
+def _ranks(table: _Watched, search: str) -> dict[int, int]:
+    """Row number → rank from 1 in a search's own list: its first call, any later one only scores rows of the other."""
+    first: list[tuple[int, float]] = next((call.result for call in table.calls if call.name == search), [])
+    return {number: rank for rank, (number, _) in enumerate(first, 1)}
+
+
+def _fate(passage: Passage, k: int, *, near: bool, sent: set[int] | None) -> Fate:
+    if passage.n > k:
+        return "not asked for"
+    if not near:
+        return "nothing relevant"
+    if sent is None:
+        return "read"
+    return "sent" if passage.n in sent else "no room"
+
+
+def _quotable(opened: Opened, question: str, passages: Sequence[Passage]) -> bool | None:
+    cosine = extract(question, passages, opened.questions.local())[2]
+    return None if cosine is None else answerable(question, passages, cosine)
+
+
+def _prompt(
+    opened: Opened, question: str, passages: Sequence[Passage]
+) -> tuple[tuple[tuple[str, int], ...], set[int] | None, int | None, str, tuple[str, ...]]:
+    """Parts and their tokens, the passages that fit, the window, the model's name, and what went wrong."""
+    try:
+        llm = opened.notebook.make_llm(opened.notebook.config)
+    except BadKey as error:
+        return (), None, None, "none", (str(error),)
+    if llm is None:
+        return (), None, None, "none", ()
+    from rag.prompting import parts, prompt
+
+    window, model = int(llm.metadata.context_window), str(llm.metadata.model_name)
+    try:
+        sent = prompt(question, passages, llm)
+    except ContextTooLong as error:
+        return (), set(), window, model, (str(error),)
+    return tuple(parts(question, sent, llm)), {one.n for one in sent.passages}, window, model, sent.notes
