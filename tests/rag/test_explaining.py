@@ -172,7 +172,10 @@ def test_on_the_command_line(tmp_path, monkeypatch, capsys):
 def test_a_question_that_no_sentence_answers_is_told_to_be_declined(tmp_path):
     book = Notebook(local_settings(tmp_path))
     book.add([file("owls.txt", "Owls hunt at night. They see well in the dark, and eat mice and voles.")])
-    answered, declined = (explain(opened(book), one) for one in ("What do owls eat?", "Which museum bought the famous painting of an owl?"))
+    answered, declined = (
+        explain(opened(book), one)
+        for one in ("What do owls eat?", "Which museum bought the famous painting of an owl?")
+    )
     assert (answered.relevant, answered.quotable) == (True, True)
     assert (declined.relevant, declined.quotable) == (True, False)
     assert any("near enough to the question to be quoted" in line for line in sentences_of(declined))
