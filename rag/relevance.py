@@ -16,10 +16,16 @@ LEAST_COVERED = 0.5
 """Nothing is relevant when the best cosine is under the first, and no passage found by words holds this share of the
 question's words."""
 
+LEAST_COVERED_NOT_LATIN = 0.15
+"""The same share in other scripts, whose words are not stemmed here or are pairs of characters. Of 200 questions of
+XQuAD in Chinese 2.5 % have no passage that holds it, and 47 % of them without the document that answers them; at 0.3 it
+would be 16 and 94 %."""
+
 _ENGLISH = re.compile(
     r"\b(?:the|what|which|who|whom|whose|when|where|why|how|of|did|does|do|is|are|were|from|about|with)\b",
     re.IGNORECASE,
 )
+_AFTER_LATIN = "\u0250"  # Latin Extended-B ends here
 _WEIGHTS = {True: (10.4, 8.2, 8.2), False: (5.75, 9.45, 4.9)}
 """For questions in English and in other languages: weight of the cosine, weight of the words, least sum.
 
@@ -36,11 +42,16 @@ def relevant(question: str, passages: Sequence[Passage]) -> bool:
     asked = set(content_words(question))
     if not asked:
         return bool(passages)
+    least = LEAST_COVERED if _latin(question) else LEAST_COVERED_NOT_LATIN
     return any(
-        passage.lexical is not None
-        and len(asked.intersection(content_words(passage.text))) >= LEAST_COVERED * len(asked)
+        passage.lexical is not None and len(asked.intersection(content_words(passage.text))) >= least * len(asked)
         for passage in passages
     )
+
+
+def _latin(text: str) -> bool:
+    letters = [char for char in text if char.isalpha()]
+    return 2 * sum(char < _AFTER_LATIN for char in letters) >= len(letters)
 
 
 def answerable(question: str, passages: Sequence[Passage], cosine: float) -> bool:

@@ -22,6 +22,9 @@ def passage(text, *, dense=None, lexical=None):
         ("What do purple martians eat in winter?", [passage("We eat.", dense=0.1, lexical=1.0)], False),
         ("the of and", [passage("Anything.", dense=0.1)], True),
         ("owls", [], False),
+        ("黑豹队的防守丢了多少分？", [passage("黑豹队的防守只丢了 308 分。", lexical=2.0)], True),
+        ("黑豹队的防守丢了多少分？", [passage("价格在五月上涨。", lexical=2.0)], False),
+        ("Где зимуют совы?", [passage("Совы живут в лесу.", lexical=2.0)], True),
     ],
 )
 def test_relevant(question, found, expected):
