@@ -12,7 +12,7 @@ from bench.citation_cases import TRUE, Case, kept, made
 from bench.figures import Report
 
 ROOT = Path(__file__).parent.parent
-OWN = ROOT / "tests" / "rag" / "citation_cases.jsonl"
+OWN = ROOT / "tests" / "rag" / "claims" / "citation_cases.jsonl"
 XQUAD = ROOT.parent / "shared" / "data" / "qa" / "xquad"
 LEAST_PRECISION, LEAST_RECALL = 0.98, 0.90
 _PASSAGES_OF_DOCUMENT = 3

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rag.alignment import align
-from rag.attempt import Aligned
+from rag.claims.alignment import align
+from rag.claims.attempt import Aligned
+from rag.claims.markers import Claim, Marker, claims, sentence_claims
+from rag.claims.terms import terms
 from rag.manifest import Receipt, VerdictName
-from rag.markers import Claim, Marker, claims, sentence_claims
-from rag.terms import terms
 
 State = Literal["verified", "elsewhere", "not found"]
 
@@ -118,7 +118,8 @@ def cited(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
     A citation is *verified* when the words, numbers, names and negations of its claim are in one place of the passage
     it names, *elsewhere* when they are in another passage, and *not found* when no passage supports it. `quote` is that
     place, from the first to the last aligned word. Numbers of passages that do not exist are left out, and so are lines
-    that only name a source. See `rag.markers` for what a marker is, `rag.alignment` for what must be in the place.
+    that only name a source. `rag.claims` says what a marker is (`markers`), and what must be in
+    the place (`alignment`).
     """
     checker = CitationStream(passages)
     checker.feed(text)

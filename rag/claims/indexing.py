@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from rag.terms import Term, terms
+from rag.claims.terms import Term, terms
 
 POSTINGS = 24
 """Places of one term that are looked at: bounds the work for a text that repeats itself."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rag.indexing import POSTINGS, IndexedText
-from rag.lexicon import BY
-from rag.matching import around, is_a, matches, negations
-from rag.terms import Term
+from rag.claims.indexing import POSTINGS, IndexedText
+from rag.claims.lexicon import BY
+from rag.claims.matching import around, is_a, matches, negations
+from rag.claims.terms import Term
 
 _PER_MISSING = 6
 _MOST_MISSING = 2

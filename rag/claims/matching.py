@@ -5,8 +5,8 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable
 
-from rag.indexing import IndexedText
-from rag.terms import Term
+from rag.claims.indexing import IndexedText
+from rag.claims.terms import Term
 
 _PRECEDING = frozenset("without ohne sans sin sem senza zonder без بدون دون".split())  # noqa: SIM905
 _FOLLOWING = frozenset("pas plus jamais rien".split())  # noqa: SIM905

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.markers import claims, markers
+from rag.claims.markers import claims, markers
 
 KNOWN = (1, 2, 3, 4)
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 
-from rag.attempt import Aligned, Attempt
-from rag.indexing import IndexedText, indexed, voting_keys
-from rag.lexicon import PRONOUNS
+from rag.claims.attempt import Aligned, Attempt
+from rag.claims.indexing import IndexedText, indexed, voting_keys
+from rag.claims.lexicon import PRONOUNS
 
 _LONGEST = 500
 """Terms of the longest claim that is checked."""

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bench.citation_cases import TRUE, Case, kept, made
 from bench.citations import public, scores
-from rag.alignment import align
 from rag.citations import Passage, cited
+from rag.claims.alignment import align
 
 CASES = kept(Path(__file__).parent / "citation_cases.jsonl")
 XQUAD = Path(__file__).parents[2].parent / "shared" / "data" / "qa" / "xquad"

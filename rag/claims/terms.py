@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from rag.lexicon import (
+from rag.claims.lexicon import (
     ABBREVIATIONS,
     AFTER,
     BEFORE,

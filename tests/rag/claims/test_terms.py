@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.terms import readings, terms, whole_sentences
+from rag.claims.terms import readings, terms, whole_sentences
 
 
 def said(text: str) -> list[tuple[str, str]]:
