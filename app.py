@@ -12,7 +12,7 @@ import rag
 from rag.errors import NotFound
 from rag.manifest import VerdictName
 from ui import session, uploads, wording
-from ui.asking import ask, forget_unanswered, unanswered
+from ui.asking import REFILL, ask, forget_unanswered, unanswered
 from ui.banner import verdict_banner
 from ui.cells import draw_cells, request
 from ui.frame import Page, frame
@@ -71,6 +71,8 @@ def _empty(page: Page) -> None:
 
 
 def _ask_box(page: Page) -> str | None:
+    if REFILL in st.session_state:
+        st.session_state["ask"] = st.session_state.pop(REFILL)
     said = st.chat_input(
         "Ask your documents, or drop files here to add them",
         key="ask",

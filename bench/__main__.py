@@ -19,8 +19,10 @@ BENCHMARKS = {
     "exact": "exact_search",
     "growth": "growth",
     "killing": "surviving",
+    "citations": "citations",
+    "answers": "answers",
 }
-ASKED_FOR = {"killing"}
+ASKED_FOR = {"killing", "answers"}
 """Run only when named."""
 USUAL = [name for name in BENCHMARKS if name not in ASKED_FOR]
 
@@ -29,7 +31,7 @@ def main() -> None:
     """Run the named benchmarks, the usual ones by default."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Ragbook measured beside its peers.")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all but killing by default"
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all but killing and answers by default"
     )
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--quick", action="store_const", const="quick", dest="extent", help="fewer runs")

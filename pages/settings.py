@@ -16,7 +16,7 @@ from ui.untrusted import escaped
 from ui.widgets import badge_html, card, header, kv
 
 EMBEDDING = ("RAGBOOK_EMBED_MODEL", "RAGBOOK_EMBED_BASE_URL", "RAGBOOK_EMBED_DIMENSIONS")
-ANSWERS = ("RAGBOOK_LLM_MODEL", "RAGBOOK_LLM_BASE_URL")
+ANSWERS = ("RAGBOOK_LLM_MODEL", "RAGBOOK_LLM_BASE_URL", "RAGBOOK_LLM_CONTEXT")
 
 
 def main() -> None:

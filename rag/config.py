@@ -60,6 +60,11 @@ SETTINGS: tuple[Setting, ...] = (
         savable=True,
     ),
     Setting("RAGBOOK_LLM_BASE_URL", "address of the language model server", savable=True),
+    Setting(
+        "RAGBOOK_LLM_CONTEXT",
+        "window of the language model in tokens, where it is not known or set smaller on the server, 512 to 10000000",
+        savable=True,
+    ),
     Setting("OPENAI_API_KEY", "key for `openai`; optional for `openai-compatible`"),
     Setting("RAGBOOK_PRICES", "JSON file with prices of your own, which go before the list that comes along"),
     Setting("RAGBOOK_CHUNK_SIZE", "longest chunk, in tokens of the embedding model, 32 to 8192", "220", savable=True),
@@ -115,6 +120,7 @@ class Config:
     llm: Llm = "none"
     llm_model: str | None = None
     llm_base_url: str | None = None
+    llm_context: int | None = None
     api_key: Secret | None = None
     chunk_size: int = 220
     chunk_overlap: int = 32
@@ -220,6 +226,7 @@ def _checked(values: Mapping[str, str], origins: Mapping[str, str]) -> Config:
         llm=llm,
         llm_model=llm_model or None,
         llm_base_url=llm_base_url,
+        llm_context=_whole("RAGBOOK_LLM_CONTEXT", values["RAGBOOK_LLM_CONTEXT"], 512, 10_000_000),
         api_key=Secret(key) if key else None,
         chunk_size=size,
         chunk_overlap=overlap,

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from rag.answering import prompt_parts
 from rag.citations import Passage
-from rag.errors import BadKey
+from rag.errors import BadKey, ContextTooLong
+from rag.extractive import extract
 from rag.manifest import Receipt
 from rag.outcome import count
-from rag.retrieval import LEAST_COSINE, POOL, relevant
+from rag.prompting import parts_of, prompt
+from rag.relevance import LEAST_COSINE, answerable, relevant
+from rag.retrieval import POOL
 
 if TYPE_CHECKING:
     from rag.loader import Opened
@@ -44,7 +46,8 @@ class Explanation:
 
     `dense` and `lexical` count the chunks of each search, `both` those of both, and `merged` those whose text another
     candidate has: they are named with it. `relevant` says whether the passages wanted are close enough to answer from,
-    and `best_cosine` is theirs, None without a vector. `parts` are tokens of what is sent to the language model, in
+    and `best_cosine` is theirs, None without a vector; `sentence_cosine` is that of their closest sentence where these
+    were compared too. `parts` are tokens of what is sent to the language model, in
     order and empty where there is none, and `window` how many it takes with its answer. `stages` are seconds. `model`
     writes the answer; `none` quotes. `receipt` is what this explanation has cost.
     """
@@ -61,6 +64,7 @@ class Explanation:
     merged: int
     relevant: bool
     best_cosine: float | None
+    sentence_cosine: float | None
     parts: tuple[tuple[str, int], ...]
     window: int | None
     stages: Mapping[str, float]
@@ -77,6 +81,9 @@ def sentences_of(one: Explanation) -> list[str]:
         said.append(f"{count(one.merged, 'chunk')} with the text of another: shown once, with all their sources.")
     if not one.candidates:
         said.append("Nothing was found.")
+    elif not one.relevant and one.sentence_cosine is not None:
+        near = f"the closest has the cosine {one.sentence_cosine:.2f}"
+        said.append(f"Nothing relevant: too little of the question is in any sentence; {near}.")
     elif one.best_cosine is None:
         said.append("There is no vector of the question, so that its words alone decide.")
     else:
@@ -94,9 +101,6 @@ def sentences_of(one: Explanation) -> list[str]:
     behind = sum(candidate.fate == "not asked for" for candidate in one.candidates)
     if behind:
         said.append(f"{count(behind, 'passage')} behind the first {one.k:,}, and not used.")
-    squeezed = sum(candidate.fate == "no room" for candidate in one.candidates)
-    if squeezed:
-        said.append(f"{count(squeezed, 'passage')} did not fit the model's window of {one.window:,} tokens.")
     return said
 
 
@@ -117,14 +121,13 @@ def explain(opened: Opened, text: str, k: int = 8) -> Explanation:
     dense, lexical = _ranks(table, "nearest"), _ranks(table, "matching")
     ids = [one.chunk_id for one in everything]
     numbers = dict(zip(ids, searcher.reader.numbers(ids), strict=True))
-    near = bool(found.passages) and relevant(text, found.passages)
-    parts, sent, window, writer, notes = _prompt(opened, text, found.passages)
+    use = _use(opened, text, found.passages)
     candidates = tuple(
         Candidate(
             one,
             dense.get(numbers[one.chunk_id]),
             lexical.get(numbers[one.chunk_id]),
-            _fate(one, k, near=near, sent=sent),
+            _fate(one, k, use),
         )
         for one in everything
     )
@@ -137,19 +140,20 @@ def explain(opened: Opened, text: str, k: int = 8) -> Explanation:
         snapshot=found.snapshot,
         k=k,
         space=str(opened.questions.space),
-        model=writer,
+        model=use.model,
         candidates=candidates,
         dense=len(dense),
         lexical=len(lexical),
         both=len(dense.keys() & lexical.keys()),
         merged=len(dense.keys() | lexical.keys()) - len(everything),
-        relevant=near,
+        relevant=use.relevant,
         best_cosine=max(cosines, default=None),
-        parts=parts if near else (),
-        window=window,
+        sentence_cosine=use.sentence_cosine,
+        parts=use.parts,
+        window=use.window,
         stages={name: round(seconds, 4) for name, seconds in stages.items()},
         receipt=found.receipt,
-        notes=(*found.notes, *notes),
+        notes=(*found.notes, *use.notes),
     )
 
 
@@ -191,28 +195,45 @@ def _ranks(table: _Watched, search: str) -> dict[int, int]:
     return {number: rank for rank, (number, _) in enumerate(first, 1)}
 
 
-def _fate(passage: Passage, k: int, *, near: bool, sent: set[int] | None) -> Fate:
+def _fate(passage: Passage, k: int, use: _Use) -> Fate:
     if passage.n > k:
         return "not asked for"
-    if not near:
+    if not use.relevant:
         return "nothing relevant"
-    if sent is None:
+    if use.sent is None:
         return "read"
-    return "sent" if passage.n in sent else "no room"
+    return "sent" if passage.n in use.sent else "no room"
 
 
-def _prompt(
-    opened: Opened, question: str, passages: Sequence[Passage]
-) -> tuple[tuple[tuple[str, int], ...], set[int] | None, int | None, str, tuple[str, ...]]:
-    """Parts and their tokens, the passages that fit, the window, the model's name, and what went wrong."""
+@dataclass(frozen=True)
+class _Use:
+    """What would be made of passages: `sent` are their numbers, None without a language model."""
+
+    relevant: bool
+    sentence_cosine: float | None = None
+    model: str = "none"
+    sent: frozenset[int] | None = None
+    parts: tuple[tuple[str, int], ...] = ()
+    window: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _use(opened: Opened, question: str, passages: Sequence[Passage]) -> _Use:
+    """As `answering` decides, up to the point where a language model would be asked."""
+    near = bool(passages) and relevant(question, passages)
     try:
         llm = opened.notebook.make_llm(opened.notebook.config)
     except BadKey as error:
-        return (), None, None, "none", (str(error),)
+        return _Use(near, notes=(str(error),))
     if llm is None:
-        return (), None, None, "none", ()
-    from rag.llms import context_window
-
-    window = context_window(llm)
-    parts, sent = prompt_parts(question, passages, window)
-    return tuple(parts), {one.n for one in sent}, window, str(llm.metadata.model_name), ()
+        cosine = extract(question, passages, opened.questions.local()).cosine if near else None
+        return _Use(near and (cosine is None or answerable(question, passages, cosine)), cosine)
+    model, window = str(llm.metadata.model_name), int(llm.metadata.context_window)
+    if not near:
+        return _Use(near, model=model, sent=frozenset(), window=window)
+    try:
+        sent = prompt(question, passages, llm)
+    except ContextTooLong as error:
+        return _Use(near, model=model, sent=frozenset(), window=window, notes=(str(error),))
+    fitting = frozenset(one.n for one in sent.passages)
+    return _Use(near, None, model, fitting, tuple(parts_of(sent, model)), window, sent.notes)

@@ -56,7 +56,7 @@ def make_llm(config: Config) -> LLM | None:
         raise BadKey("OPENAI_API_KEY is not set, and RAGBOOK_LLM=openai needs it. Set it, or use RAGBOOK_LLM=none.")
     from rag.embedding.chat import RemoteChat
 
-    return RemoteChat(endpoint)
+    return RemoteChat(endpoint, context=config.llm_context)
 
 
 def context_window(llm: LLM) -> int:
@@ -134,6 +134,7 @@ class _Answer:
         self._line = Line()
         self._queue: queue.SimpleQueue[ChatResponse | Exception | None] = queue.SimpleQueue()
         self._pieces: list[str] = []
+        self._refusal: list[str] = []
         self._calls = 0
         self._seconds = 0.0
         self._billed: tuple[int, int] | None = None
@@ -166,6 +167,16 @@ class _Answer:
                     self._pieces.append(reply.delta)
                     yield reply.delta
                 reply = self._following()
+            if self._refusal:
+                words = " ".join("".join(self._refusal).split())[:300]
+                raise BadReply(f"The language model refused to answer: {words} Rephrase the question.")
+            if self.finish_reason == "content_filter":
+                raise BadReply(f"The content filter of {self._endpoint.host} ended the answer. Rephrase the question.")
+            if self._endpoint.address and not self.text.strip() and self.finish_reason is not None:
+                raise BadReply(
+                    f"The language model at {self._endpoint.host} ended without a word. Try again, or choose another "
+                    "model."
+                )
             if self._endpoint.address and self.finish_reason is None and self._billed is None:
                 if self._pieces:
                     raise ServerDown(f"The language model at {self._endpoint.host} broke off its answer. Try again.")
@@ -210,6 +221,8 @@ class _Answer:
             self._billed = (counts["prompt_tokens"], counts.get("completion_tokens") or 0)
         for choice in getattr(reply.raw, "choices", None) or ():
             self.finish_reason = choice.finish_reason or self.finish_reason
+            if choice.delta is not None and choice.delta.refusal:
+                self._refusal.append(choice.delta.refusal)
 
 
 def stream(

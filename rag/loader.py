@@ -6,7 +6,7 @@ Opening makes no model call and reads no vectors; both wait for the first questi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from rag.checks import HASHED_AT_OPENING, BadFile, PinnedFiles, clear_the_way
 from rag.citations import Answer, Found
 from rag.embedding.adapter import NoTransformation, QuestionEmbedding
 from rag.errors import Damaged, NotFound
+from rag.followups import Turn
 from rag.manifest import Manifest
 from rag.marks import mark
 from rag.noticed import notice, still_bad
@@ -92,9 +93,14 @@ class Opened:
         """The `k` best passages. Raises SpaceRefused, ModelError; the first time, Damaged as `check`."""
         return self.searcher.search(text, k)
 
-    def ask(self, text: str, k: int = 8, *, cancelled: IsCancelled = never) -> Iterator[str | Answer]:
-        """Pieces of the answer's text as they come; the last item is the Answer. Raises as `search`."""
-        return answer(self, text, k, cancelled=cancelled)
+    def ask(
+        self, text: str, k: int = 8, *, cancelled: IsCancelled = never, earlier: Sequence[Turn] = ()
+    ) -> Iterator[str | Answer]:
+        """Pieces of the answer's text as they come; the last item is the Answer. Raises as `search`.
+
+        `earlier` are the questions above with their answers, oldest first, for a question that leans on them.
+        """
+        return answer(self, text, k, cancelled=cancelled, earlier=earlier)
 
     def source_text(self, source_id: str, start: int, end: int) -> str:
         """Characters `start` to `end` of a source, put together from its chunks; gaps between them as line breaks."""

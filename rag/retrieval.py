@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rag.citations import Found, Passage
 from rag.manifest import Receipt, VerdictName
-from rag.words import content_words
+from rag.relevance import relevant
 
 if TYPE_CHECKING:
     from rag.embedding.embedder import Usage
@@ -27,13 +27,10 @@ LOCAL_DENSE_WEIGHT = 0.5
 where it is (nDCG@10 0.970) and gives Spanish 0.86 instead of 0.83, because that model knows little of other languages
 than English."""
 
-LEAST_COSINE = 0.30
-LEAST_COVERED = 0.5
-"""Nothing is relevant when the best cosine is under the first, and no passage found by words holds this share of the
-question's words."""
-
 _LONGEST_QUESTION = 2000
 _STEP = 32
+
+__all__ = ["FUSION", "LOCAL_DENSE_WEIGHT", "POOL", "Searcher", "relevant"]
 
 
 @dataclass(frozen=True)
@@ -130,20 +127,6 @@ class Searcher:
                 seconds=seconds,
             )
         return Found(passages, self.snapshot, VerdictName.HIT, receipt, tuple(notes))
-
-
-def relevant(question: str, passages: tuple[Passage, ...]) -> bool:
-    """Whether any passage is close enough to the question to answer from."""
-    if any(passage.dense is not None and passage.dense >= LEAST_COSINE for passage in passages):
-        return True
-    asked = set(content_words(question))
-    if not asked:
-        return bool(passages)
-    return any(
-        passage.lexical is not None
-        and len(asked.intersection(content_words(passage.text))) >= LEAST_COVERED * len(asked)
-        for passage in passages
-    )
 
 
 def _rounded(score: float | None) -> float | None:

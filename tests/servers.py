@@ -229,6 +229,7 @@ def talk(
     *,
     pause: float = 0.0,
     ending: str = "done",
+    finish: str = "stop",
     used: dict[str, int] | None = None,
     silence: float = 0.0,
 ) -> Reply:
@@ -258,9 +259,28 @@ def talk(
         elif ending == "garbage":
             _chunk(handler, b"data: {not json\n\n")
         elif ending == "done":
-            _event(handler, _delta({}, "stop"))
+            _event(handler, _delta({}, finish))
             if used:
                 _event(handler, {**_delta({}), "choices": [], "usage": used})
+        _chunk(handler, b"data: [DONE]\n\n")
+        _chunk(handler, b"")
+
+    return reply
+
+
+CHUNK = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m"}
+
+
+def events(*values: object) -> Reply:
+    """Stream these events and end tidily."""
+
+    def reply(handler: BaseHTTPRequestHandler, _: dict[str, Any]) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for value in values:
+            _event(handler, value)
         _chunk(handler, b"data: [DONE]\n\n")
         _chunk(handler, b"")
 
@@ -278,7 +298,7 @@ def _listen(handler: BaseHTTPRequestHandler, seconds: float) -> bool:
 
 def _delta(delta: dict[str, str], finish: str | None = None) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    return {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [choice]}
+    return {**CHUNK, "choices": [choice]}
 
 
 def _event(handler: BaseHTTPRequestHandler, value: object) -> None:

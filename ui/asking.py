@@ -5,12 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from rag.citations import Answer
 from rag.errors import Damaged
+from rag.followups import REMEMBERED, Turn
 from rag.manifest import Receipt
 from ui import session, wording
 from ui.cells import question_html
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 FRAMES = 30
 """Redraws of a streaming answer per second, however fast its words come."""
+LOOKS = 10
+"""Times a second that something is drawn while no words come: only then does Streamlit notice the stop button."""
+REFILL = "refill"
+"""Key of the session state: a question whose asking failed, for the box."""
 PATIENCE = 4.0
 """Seconds to wait for a stopped answer to come to its end by itself, with passages and citations."""
 
@@ -33,16 +39,16 @@ Item = str | Answer | Exception
 class Asking:
     """One question in a thread of its own, so that a stop is noticed while the model is silent."""
 
-    def __init__(self, opened: Opened, question: str) -> None:
+    def __init__(self, opened: Opened, question: str, earlier: Sequence[Turn] = ()) -> None:
         self.text = ""
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._cancelled = threading.Event()
-        self._opened, self._question = opened, question
+        self._opened, self._question, self._earlier = opened, question, earlier
         threading.Thread(target=self._run, name="ask", daemon=True).start()
 
     def _run(self) -> None:
         try:
-            for item in self._opened.ask(self._question, cancelled=self._cancelled.is_set):
+            for item in self._opened.ask(self._question, cancelled=self._cancelled.is_set, earlier=self._earlier):
                 self._items.put(item)
         except Exception as error:  # noqa: BLE001 it crosses to the page's thread, which raises it
             self._items.put(error)
@@ -94,10 +100,11 @@ def ask(page: Page, number: int, question: str, replaces: str | None) -> None:
                 st.session_state["asked"] = question, replaces  # of the snapshot that answers instead
                 st.rerun()
             raise
-        asking = Asking(index, question)
+        asking = Asking(index, question, _above(page, replaces))
         try:
             answer = _follow(asking, body, line)
         except Exception:
+            st.session_state[REFILL] = question
             raise
         except BaseException:  # Streamlit's way to end a run: the stop button, a click elsewhere, a closed tab
             _keep(page, asking.stop() or _partial(page, snapshot, question, asking.text), replaces)
@@ -106,7 +113,20 @@ def ask(page: Page, number: int, question: str, replaces: str | None) -> None:
             raise
     _keep(page, answer, replaces)
     under_way.clear()
+    if answer.kind == "failed":
+        st.session_state[REFILL] = question
     st.rerun()
+
+
+def _above(page: Page, replaces: str | None) -> list[Turn]:
+    """The questions above this one: all cells, or those above the one to be replaced."""
+    cells = page.notebook.cells()
+    own = next((at for at, cell in enumerate(cells) if cell.id == replaces), len(cells))
+    answered = ("extractive", "generated", "stopped")
+    return [
+        Turn(cell.answer.question, cell.answer.text if cell.answer.kind in answered else "")
+        for cell in cells[max(0, own - REMEMBERED) : own]
+    ]
 
 
 def unanswered() -> str | None:
@@ -129,11 +149,11 @@ def _follow(asking: Asking, body: DeltaGenerator, line: DeltaGenerator) -> Answe
         if asking.text != shown:
             shown = asking.text
             body.html(answer_html(shown))
-        second = int((time.monotonic() - began) * 4)
+        second = int((time.monotonic() - began) * LOOKS)
         if second != said:  # also while nothing comes: drawing is where Streamlit notices the stop button
             said = second
             doing = "Writing" if shown else f"Searching {wording.NAME}’s index and waiting for the first word"
-            line.html(f'<p class="small" data-hook="asking">{escaped(doing)}, {second / 4:.0f} s</p>')
+            line.html(f'<p class="small" data-hook="asking">{escaped(doing)}, {second / LOOKS:.0f} s</p>')
 
 
 def _keep(page: Page, answer: Answer, replaces: str | None) -> None:

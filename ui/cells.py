@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from rag.citations import Answer, Citation, Passage
+from rag.citations import Answer, Citation, Passage, marked
 from ui import session, wording
 from ui.drawer import cited_ranges, place, source_drawer
 from ui.frame import Page, boundary
@@ -87,7 +87,7 @@ def _head(page: Page, number: int, cell: Cell) -> bool:
 
 def _body(page: Page, cell: Cell, answer: Answer) -> None:
     if answer.text.strip():
-        st.html(answer_html(answer.text, _chips(cell, answer)))
+        st.html(answer_html(*_chipped(cell, answer)))
     for line in _remarks(answer):
         st.html(f'<p class="small">{line}</p>')
     current = page.status.verdict.snapshot
@@ -141,6 +141,43 @@ def _passage(page: Page, cell: Cell, answer: Answer, passage: Passage) -> None:
         ):
             source_drawer(page.notebook, answer, passage)
     st.html(f'<blockquote class="psg">{excerpt(passage.text, cited_ranges(answer, passage))}</blockquote>')
+
+
+def _chipped(cell: Cell, answer: Answer) -> tuple[str, dict[int, Chip]]:
+    """The text of an answer with a number of its own for each marker, and the chip of each: one claim may be verified
+    and the next one of the same passage not."""
+    found = marked(answer)
+    free = (n for n in range(500, 1000) if str(n) not in answer.text)
+    chips: dict[int, Chip] = {}
+    parts, at = [], 0
+    for marker, citations in found:
+        parts.append(answer.text[at : marker.start])
+        at = marker.end
+        for number in marker.numbers:
+            own = next((one for one in citations if one.n == number), None)
+            n = next(free, None)
+            if n is None:
+                return answer.text, _chips(cell, answer)
+            chips[n] = _chip(cell, answer, number, own)
+            parts.append(f"[{n}]")
+    if not found:
+        return answer.text, _chips(cell, answer)
+    return "".join([*parts, answer.text[at:]]), chips
+
+
+def _chip(cell: Cell, answer: Answer, number: int, citation: Citation | None) -> Chip:
+    passage = next(one for one in answer.passages if one.n == number)
+    title, target = " · ".join(part for part in (passage.source, place(passage)) if part), passage
+    if citation is None:
+        return Chip(f"#{_anchor(cell, number)}", title, label=str(number))
+    if citation.state == "not found":
+        title = f"Not found in the sources. Named: {title}"
+    elif citation.state == "elsewhere":
+        target = next((one for one in answer.passages if one.chunk_id == citation.chunk_id), passage)
+        title = f"Found in passage {target.n}, {target.source}: “{citation.quote[:200]}”"
+    else:
+        title = f"{title} · “{citation.quote[:200]}”"
+    return Chip(f"#{_anchor(cell, target.n)}", title, citation.state, str(number))
 
 
 def _chips(cell: Cell, answer: Answer) -> dict[int, Chip]:

@@ -20,6 +20,7 @@ LABELS = {
     "RAGBOOK_LLM": "Answers by",
     "RAGBOOK_LLM_MODEL": "Language model",
     "RAGBOOK_LLM_BASE_URL": "Address of the language model server",
+    "RAGBOOK_LLM_CONTEXT": "Window of the language model, tokens",
     "RAGBOOK_CHUNK_SIZE": "Chunk size, tokens",
     "RAGBOOK_CHUNK_OVERLAP": "Overlap, tokens",
     "RAGBOOK_KEEP_SNAPSHOTS": "Snapshots always kept",

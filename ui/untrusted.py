@@ -57,11 +57,14 @@ def excerpt(text: str, ranges: Iterable[Range], budget: int = 360) -> str:
 
 @dataclass(frozen=True)
 class Chip:
-    """What a citation number in an answer points to: where a click goes, its tooltip, and how far it was checked."""
+    """What a citation number in an answer points to: where a click goes, its tooltip, and how far it was checked.
+
+    `label` is shown in place of the number, where there is one."""
 
     href: str
     title: str
     state: str = "verified"
+    label: str = ""
 
 
 _CITED = re.compile(r"\[(\d{1,3}(?:\s?[,;]\s?\d{1,3}){0,9})\]")
@@ -182,7 +185,7 @@ def _chips(found: re.Match[str], chips: Mapping[int, Chip] | None) -> str:
         return found.group(0)
     return "".join(
         f'<a class="cite {escaped(chips[n].state).replace(" ", "-")}" href="{escaped(chips[n].href)}" target="_self" '
-        f'title="{escaped(chips[n].title)}">{n}</a>'
+        f'title="{escaped(chips[n].title)}">{escaped(chips[n].label) or n}</a>'
         for n in numbers
     )
 

@@ -32,9 +32,10 @@ class RemoteChat(OpenAI):
 
     _endpoint: Endpoint = PrivateAttr()
     _asks_usage: bool = PrivateAttr(default=True)
+    _context: int | None = PrivateAttr(default=None)
 
-    def __init__(self, endpoint: Endpoint, *, timeout: float = TIMEOUT) -> None:
-        """A model at `endpoint`.
+    def __init__(self, endpoint: Endpoint, *, timeout: float = TIMEOUT, context: int | None = None) -> None:
+        """A model at `endpoint`, of a window of `context` tokens where that is known.
 
         Raises:
             ConfigError: if the model cannot chat over `/chat/completions`.
@@ -58,6 +59,7 @@ class RemoteChat(OpenAI):
         # The SDK closes its client when it is collected, but then its sockets may have been collected before it.
         weakref.finalize(self, client.close)
         self._endpoint = endpoint
+        self._context = context
 
     @property
     def endpoint(self) -> Endpoint:
@@ -69,7 +71,7 @@ class RemoteChat(OpenAI):
         """What llama-index asks of a model; every name is taken for a chat model."""
         unknown = OPENAI_WINDOW if self._endpoint.billed_by_openai else SMALL_WINDOW
         return LLMMetadata(
-            context_window=ALL_AVAILABLE_MODELS.get(self.model, unknown),
+            context_window=self._context or ALL_AVAILABLE_MODELS.get(self.model, unknown),
             num_output=self.max_tokens or -1,
             is_chat_model=True,
             model_name=self.model,

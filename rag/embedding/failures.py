@@ -23,6 +23,7 @@ _TOO_LONG = re.compile(
 )
 _QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"\b(?:sk|pk|gsk|hf|xai)[-_][\w*.-]{4,}|(?<=[Bb]earer )\S+")
+_FIT = "Set RAGBOOK_LLM_CONTEXT to its real size, so that only what fits is sent"
 _DETAIL = 200  # characters of a server's own words
 
 
@@ -106,7 +107,7 @@ def _status(error: openai.APIStatusError, endpoint: Endpoint) -> ModelError:
     status, words, said = error.status_code, _words(error), _reason(error, endpoint)
     who = f"The {endpoint.role} at {endpoint.host}"
     if _TOO_LONG.search(words) or status == 413:
-        remedy = "Set a smaller RAGBOOK_CHUNK_SIZE" if endpoint.setting == "EMBED" else "Cite fewer or shorter passages"
+        remedy = "Set a smaller RAGBOOK_CHUNK_SIZE" if endpoint.setting == "EMBED" else _FIT
         return ContextTooLong(f"The text does not fit the window of {endpoint.model}{said}. {remedy}.")
     if status in (401, 403):
         missing = "No API key is set. Set OPENAI_API_KEY" if endpoint.key is None else "Check OPENAI_API_KEY"
@@ -131,7 +132,7 @@ def _said_in_stream(error: openai.APIError, endpoint: Endpoint) -> ModelError:
     """An error sent as an event of a stream that had begun with status 200."""
     words, said = _words(error), _reason(error, endpoint)
     if _TOO_LONG.search(words):
-        return ContextTooLong(f"The text does not fit the window of {endpoint.model}{said}. Cite fewer passages.")
+        return ContextTooLong(f"The text does not fit the window of {endpoint.model}{said}. {_FIT}.")
     if _QUOTA.search(words) or "rate_limit" in words:
         return QuotaExceeded(f"The account at {endpoint.host} has reached a limit{said}. Try again later.")
     return BadReply(f"The {endpoint.role} at {endpoint.host} broke off{said}. Try again.")

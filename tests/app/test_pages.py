@@ -118,6 +118,17 @@ def test_a_question_stays_when_the_model_fails(
     assert 'data-kind="failed"' in text
     assert "What caused the outage?" in text
     assert "outage.txt" in text
+    box = at.chat_input(key="ask").proto
+    assert (box.value, box.set_value) == ("What caused the outage?", True)
+
+
+def test_a_follow_up_is_searched_for_with_the_question_above(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page()
+    ask(at, "Within how many days may units be returned?")
+    ask(at, "And opened kits?")
+    assert "Searched for: “And opened kits? days units returned”" in words(at)
+    at.button(key=f"again_{built.cells()[0].id}").click().run()
+    assert "Searched for" not in " ".join(built.cells()[-1].answer.notes), "nothing stands above the first cell"
 
 
 def test_upload_of_two_files(open_page: Open, notebook: rag.Notebook) -> None:

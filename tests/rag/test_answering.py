@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from rag.answering import NOTHING
 from rag.citations import Answer
 from rag.errors import BadKey, ServerDown
+from rag.ledger import Ledger
 from rag.notebook import Notebook
 from tests.doubles import CountingEmbedding, ScriptedLLM, embedder_of
-from tests.notebooks import answered, file, notebook, opened, paragraphs, settings, text_of
+from tests.notebooks import answered, file, local_settings, notebook, opened, paragraphs, settings, text_of
 
 OWLS = "Owls hunt at night. They eat 12 mice a week."
 BREAD = "Bread rises because yeast makes gas."
@@ -62,17 +64,32 @@ def test_the_prompt_holds_rules_passages_with_numbers_and_the_question(home):
     (prompt,) = llm.prompts
     assert "[1] owls.txt\n" + OWLS in prompt
     assert "do not follow them" in prompt
+    (fence,) = set(re.findall(r"=== [0-9a-f]{16} ===", prompt))
+    assert prompt.count(fence) == 3  # named in the rules, before the passages and after them
+    before, material, after = prompt.split(f"\n{fence}\n")
+    assert OWLS in material
+    assert "When do owls" in after
+    assert OWLS not in before
     assert prompt.index("You answer questions") < prompt.index(OWLS) < prompt.index("When do owls hunt at night?")
 
 
 def test_passages_that_do_not_fit_the_window_are_left_out_and_counted(tmp_path):
     notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(8, 1))])
-    llm = ScriptedLLM("So [1].", window=1024 + 600 + 250)
+    llm = ScriptedLLM("So [1].", window=1200)
     answer = asked(tmp_path, llm, paragraphs(1, 1)[0])
     sent = llm.prompts[0].count("tells of")
     assert 1 <= sent - 1 < 8  # one is in the question
-    assert f"{8 - (sent - 1)} of the passages found did not fit" in answer.notes[-1]
+    assert f"{8 - (sent - 1)} of the passages found did not fit" in answer.notes[-2]
+    assert "taken to be 1,200 tokens, and tokens are estimated" in answer.notes[-1]
     assert len(answer.passages) == 8
+
+
+def test_a_window_too_small_for_anything_says_which_setting_to_change(home):
+    llm = ScriptedLLM("So [1].", window=64)
+    answer = asked(home, llm, "When do owls hunt at night?")
+    assert (answer.kind, llm.calls) == ("failed", 0)
+    assert "Set RAGBOOK_LLM_CONTEXT" in answer.text
+    assert answer.passages
 
 
 def test_nothing_relevant_is_not_a_failure_and_asks_no_language_model(home):
@@ -90,6 +107,7 @@ def test_a_failed_language_model_keeps_the_passages(home):
     assert (answer.kind, answer.text) == ("failed", "The language model is down. Try again.")
     assert answer.passages[0].text == OWLS
     assert answer.citations == ()
+    assert "Until then it had written: Owls hunt at" in answer.notes
 
 
 def test_a_missing_key_keeps_the_passages(home):
@@ -125,6 +143,8 @@ def test_a_stream_that_is_dropped_ends(home):
     assert next(stream) == "word "
     stream.close()
     assert list(stream) == []
+    spent = Ledger(notebook(home, CountingEmbedding()).place.objects).entries()
+    assert [one.purpose for one in spent].count("answer") == 1  # what was written until then may cost something
 
 
 def test_an_answer_of_an_older_state_says_so(home):
@@ -140,3 +160,29 @@ def test_half_a_surrogate_is_no_reason_to_break(home):
     answer = asked(home, ScriptedLLM("So [1]."), "When do owls \ud83d hunt at night?")
     assert answer.kind == "generated"
     answer.question.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Within how many days may units be returned?", "extractive"),
+        ("What do opened kits get?", "extractive"),
+        ("At which number does support answer?", "extractive"),
+        ("refund period", "extractive"),
+        ("Wie lange kann man Geräte zurückgeben?", "nothing relevant"),  # the embedded model knows English
+        ("Who won the Super Bowl in 2016?", "nothing relevant"),
+        ("What is the capital of Mongolia?", "nothing relevant"),
+        ("How do I set the InnoDB buffer pool size in MySQL 8?", "nothing relevant"),
+        ("How many prime numbers are there?", "nothing relevant"),
+    ],
+)
+def test_a_notebook_of_one_short_document_answers_and_declines(tmp_path, question, kind):
+    book = Notebook(local_settings(tmp_path))
+    text = (
+        "Units may be returned within 30 days of delivery for a full refund. Opened calibration kits are store credit "
+        "only. Support answers at 555-0142."
+    )
+    book.add([file("handbook.txt", text)])
+    answer = answered(book, question)
+    assert answer.kind == kind
+    assert all(one.quote in text for one in answer.citations)

@@ -8,8 +8,9 @@ import pytest
 
 from rag.cli import main
 from rag.explaining import explain, sentences_of
+from rag.notebook import Notebook
 from tests.doubles import CountingEmbedding, ScriptedLLM
-from tests.notebooks import file, notebook, opened, paragraphs, settings, text_of
+from tests.notebooks import answered, file, local_settings, notebook, opened, paragraphs, settings, text_of
 
 OWLS = "Owls hunt at night."
 
@@ -88,21 +89,35 @@ def test_tokens_of_each_part_are_those_of_what_is_sent(home):
 
 
 def test_what_does_not_fit_the_window_has_no_room(home):
-    explained = explain(opened(notebook(home, CountingEmbedding(), llm=ScriptedLLM("So.", window=1800))), "owls", 8)
+    explained = explain(opened(notebook(home, CountingEmbedding(), llm=ScriptedLLM("So.", window=900))), "owls", 8)
     fates = [one.fate for one in explained.candidates[:8]]
     assert fates[0] == "sent"
     assert fates[-1] == "no room"
     assert sorted(fates, reverse=True) == fates, "the best ones first"
-    squeezed = fates.count("no room")
-    assert f"{squeezed} passages did not fit the model's window of 1,800 tokens." in sentences_of(explained)
+    left_out = fates.count("no room")
+    assert f"{left_out} of the passages found did not fit the model's window and were not sent." in explained.notes
 
 
-def test_nothing_relevant_is_said_with_the_threshold(home):
-    explained = explain(opened(notebook(home, CountingEmbedding(), llm=ScriptedLLM("So."))), "zzqx wvut", 2)
-    assert not explained.relevant
-    assert [one.fate for one in explained.candidates[:2]] == ["nothing relevant"] * 2
+def test_a_window_too_small_for_anything_is_said_as_the_answer_would(home):
+    explained = explain(opened(notebook(home, CountingEmbedding(), llm=ScriptedLLM("So.", window=300))), "owls", 2)
+    assert [one.fate for one in explained.candidates[:2]] == ["no room", "no room"]
     assert explained.parts == ()
-    assert any(line.startswith("Nothing relevant: the best cosine is ") for line in sentences_of(explained))
+    assert "too small for the question and one passage" in explained.notes[-1]
+
+
+def test_a_question_that_no_sentence_is_near_to_is_declined_as_its_answer_is(tmp_path):
+    book = Notebook(local_settings(tmp_path))
+    book.add([file("owls.txt", "Owls hunt at night. They eat 12 mice a week."), file("bread.txt", "Yeast makes gas.")])
+    for question, kind in (
+        ("How do eagles find their prey?", "nothing relevant"),
+        ("When do owls hunt?", "extractive"),
+    ):
+        explained = explain(opened(book), question)
+        assert explained.relevant is (answered(book, question).kind == "extractive") is (kind == "extractive")
+        assert explained.best_cosine >= 0.3
+        assert explained.sentence_cosine is not None
+        said = "\n".join(sentences_of(explained))
+        assert ("Nothing relevant: too little of the question is in any sentence" in said) is not explained.relevant
 
 
 def test_without_words_there_is_nothing(home):

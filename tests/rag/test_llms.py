@@ -14,7 +14,7 @@ from rag.embedding.prices import chat_price, embedding_price
 from rag.errors import BadKey, BadReply, Cancelled, ConfigError, ContextTooLong, ModelError, QuotaExceeded, ServerDown
 from rag.llms import LlmUsage, TextStream, context_window, make_llm, stream
 from tests.doubles import ScriptedLLM, ask
-from tests.servers import CHAT_MODEL, GOOD_KEY, Misbehaving, failure, free_port, hang, status, talk
+from tests.servers import CHAT_MODEL, CHUNK, GOOD_KEY, Misbehaving, events, failure, free_port, hang, status, talk
 
 KEY = "sk-proj-Abc123_very-secret"
 QUICK = Patience(seconds=3.0, attempts=3, first_wait=0.05)
@@ -58,7 +58,7 @@ def test_a_real_server_refuses_a_bad_key(chat_server: str) -> None:
 
 
 def test_a_real_server_refuses_too_long_a_prompt(chat_server: str) -> None:
-    with pytest.raises(ContextTooLong, match="Cite fewer"):
+    with pytest.raises(ContextTooLong, match="Set RAGBOOK_LLM_CONTEXT"):
         list(stream(model(chat_server, GOOD_KEY), ask("word " * 3000)))
 
 
@@ -193,6 +193,25 @@ def test_failures(misbehaving: Misbehaving, reply: object, kind: type[ModelError
     assert len(misbehaving.requests) == 1
 
 
+REFUSAL = {"choices": [{"index": 0, "delta": {"refusal": "I cannot help with that."}, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize(
+    ("reply", "sentence"),
+    [
+        (events({**CHUNK, **REFUSAL}), "refused to answer: I cannot help with that. Rephrase"),
+        (talk(["half"], finish="content_filter"), "content filter of .* ended the answer. Rephrase"),
+        (talk([]), "ended without a word. Try again"),
+        (talk([" ", "\n"]), "ended without a word. Try again"),
+    ],
+)
+def test_refusals_and_empty_answers_are_failures(misbehaving: Misbehaving, reply: object, sentence: str) -> None:
+    misbehaving.play(reply)
+    with pytest.raises(BadReply, match=sentence):
+        list(answer(misbehaving.address))
+    assert len(misbehaving.requests) == 1
+
+
 def test_a_silent_server_is_given_up(misbehaving: Misbehaving) -> None:
     misbehaving.play(hang(5.0))
     llm = model(misbehaving.address)
@@ -247,6 +266,9 @@ def test_models_of_a_configuration() -> None:
     assert new is not None
     assert context_window(new) == 128_000
     assert context_window(model("http://127.0.0.1:9/v1", name="llama3:8b")) == 4096
+    told = make_llm(Config(llm="openai", llm_model="gpt-4.1-mini", llm_context=8192, api_key=Secret(KEY)))
+    assert told is not None
+    assert context_window(told) == 8192
 
 
 def test_prices() -> None:

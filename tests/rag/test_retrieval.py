@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.citations import Passage
-from rag.retrieval import FUSION, relevant
+from rag.retrieval import FUSION
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, notebook, opened, paragraphs, settings, text_of
 
@@ -91,23 +90,3 @@ def test_a_text_in_many_sources_is_one_passage_that_names_them_all(tmp_path):
         best = found.passages[0]
         assert best.text == same
         assert sorted((best.source, *best.also_in)) == [f"{number:02}.txt" for number in range(14)]
-
-
-def passage(text, *, dense=None, lexical=None):
-    return Passage(1, "c", "s", "a.txt", text, 0.1, dense=dense, lexical=lexical)
-
-
-@pytest.mark.parametrize(
-    ("question", "found", "expected"),
-    [
-        ("What do owls eat?", [passage("Prices rose.", dense=0.1)], False),
-        ("What do owls eat?", [passage("Prices rose.", dense=0.31)], True),
-        ("What do owls eat?", [passage("Owls eat mice.", lexical=2.0)], True),
-        ("What do owls eat?", [passage("Owls eat mice.")], False),
-        ("What do purple martians eat in winter?", [passage("We eat.", dense=0.1, lexical=1.0)], False),
-        ("the of and", [passage("Anything.", dense=0.1)], True),
-        ("owls", [], False),
-    ],
-)
-def test_relevant(question, found, expected):
-    assert relevant(question, tuple(found)) is expected
