@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check bench format clean
+.PHONY: run test check bench bench-quality format clean
 
 run: .venv/run.stamp            ## set up and start the app on the embedded default
 	$(BIN)/streamlit run app.py
@@ -18,6 +18,9 @@ check: .venv/dev.stamp          ## format, lint, types
 
 bench: .venv/dev.stamp          ## measure against peers; prints ratios
 	$(BIN)/python -m bench
+
+bench-quality: .venv/dev.stamp  ## what is found on judged collections, beside peers; DATA=FOLDER
+	$(BIN)/python -m bench quality --data $(or $(DATA),../shared/data)
 
 format: .venv/dev.stamp
 	$(BIN)/ruff format .

@@ -21,8 +21,9 @@ BENCHMARKS = {
     "killing": "surviving",
     "citations": "citations",
     "answers": "answers",
+    "quality": "quality",
 }
-ASKED_FOR = {"killing", "answers"}
+ASKED_FOR = {"killing", "answers", "quality"}
 """Run only when named."""
 USUAL = [name for name in BENCHMARKS if name not in ASKED_FOR]
 
@@ -31,7 +32,10 @@ def main() -> None:
     """Run the named benchmarks, the usual ones by default."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Ragbook measured beside its peers.")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all but killing and answers by default"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"of {', '.join(BENCHMARKS)}; all but {', '.join(sorted(ASKED_FOR))} by default",
     )
     extent = parser.add_mutually_exclusive_group()
     extent.add_argument("--quick", action="store_const", const="quick", dest="extent", help="fewer runs")
@@ -39,6 +43,10 @@ def main() -> None:
     extent.add_argument("--large", action="store_const", const="large", dest="extent", help=large)
     parser.set_defaults(extent="usual")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single figure there too")
+    data = "for `quality`: folder of the collections with judged questions; default ../shared/data"
+    parser.add_argument("--data", type=Path, metavar="FOLDER", default=Path("../shared/data"), help=data)
+    kept = "for `quality`: keep the vectors of the collections there, and use those that are there"
+    parser.add_argument("--vectors", type=Path, metavar="FOLDER", help=kept)
     chosen = parser.parse_args()
     unknown = [name for name in chosen.names if name not in BENCHMARKS]
     if unknown:
@@ -47,7 +55,8 @@ def main() -> None:
     with TemporaryDirectory(prefix="ragbook-bench-") as folder:
         for name in chosen.names or USUAL:
             spent, started = cpu(), time.monotonic()
-            report = import_module(f"bench.{BENCHMARKS[name]}").measure(Path(folder), chosen.extent)
+            more = {"data": chosen.data, "kept": chosen.vectors} if name == "quality" else {}
+            report = import_module(f"bench.{BENCHMARKS[name]}").measure(Path(folder), chosen.extent, **more)
             report.cpu = cpu() - spent
             print(report.text(), flush=True)
             print(

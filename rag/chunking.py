@@ -13,6 +13,7 @@ from rag.config import Config
 from rag.embedding.tokens import tokenizer_for
 from rag.errors import ReadError
 from rag.fingerprint import chunk_id
+from rag.languages import detect_each
 from rag.planner import SourceRow
 from rag.reading import Readers
 from rag.results import Read
@@ -55,7 +56,8 @@ def grouped(reads: Sequence[Read]) -> Iterator[list[Read]]:
 
 def chunk_rows(read: Read, vectors: Mapping[bytes, npt.NDArray[np.float32]], recipe_fp: str) -> Iterator[ChunkRow]:
     """The rows of one source, in order."""
-    for piece, key in zip(read.pieces, read.keys, strict=True):
+    languages = detect_each([piece.text for piece in read.pieces])
+    for piece, key, language in zip(read.pieces, read.keys, languages, strict=True):
         heading = " › ".join(piece.headings)
         metadata: dict[str, Any] = {"source_id": read.row.source_id, "media_type": read.media_type}
         if piece.page is not None:
@@ -78,4 +80,5 @@ def chunk_rows(read: Read, vectors: Mapping[bytes, npt.NDArray[np.float32]], rec
             metadata=metadata,
             node=None,
             vector=vectors[key],
+            language=language,
         )

@@ -36,8 +36,9 @@ class Passage:
     """A chunk found for a question. `n` counts from 1 in the order shown.
 
     `start` and `end` are the character range (end exclusive) in the text of the source, `page` the page it begins on,
-    None where the format has no pages. `score` is the fused score; `dense` the cosine and `lexical` the BM25 score,
-    None where that search did not find it. `also_in` names other sources that hold the same text.
+    None where the format has no pages. `score` is the fused score, 0 to 1; `dense` the cosine, None without a vector or
+    where the model does not know the language; `lexical` the BM25 score, None where no word was found. `also_in` names
+    other sources that hold the same text, or almost the same.
     """
 
     n: int

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -139,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         asking.add_argument("text", metavar="TEXT")
         asking.add_argument("-k", type=_positive, default=8, help="passages; default 8")
         if name == "search":
+            _add_filters(asking)
             asking.add_argument(
                 "--explain", action="store_true", help="say why: ranks, scores, what was left out, time"
             )
@@ -159,6 +161,33 @@ def _parser() -> argparse.ArgumentParser:
     writing = command("export-llamaindex", _export_llamaindex, "write the newest snapshot for stock llama-index")
     writing.add_argument("folder", type=Path, metavar="DIR")
     return parser
+
+
+def _add_filters(search: argparse.ArgumentParser) -> None:
+    search.add_argument(
+        "--source", action="append", default=[], metavar="NAME", help="only in this source, or in those like '*.md'"
+    )
+    search.add_argument(
+        "--type", action="append", default=[], metavar="TYPE", help="only in sources of this kind: pdf, text/html, text"
+    )
+    search.add_argument("--pages", type=_pages, metavar="N[-M]", help="only on these pages")
+    search.add_argument("--since", type=_date, metavar="DATE", help="only in sources added since, in UTC")
+
+
+def _pages(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    numbers = [first, last or first]
+    if not all(one.isascii() and one.isdigit() and len(one) < 8 for one in numbers) or int(first) > int(numbers[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no page like 7 and no range like 3-10")
+    return int(first), int(numbers[1])
+
+
+def _date(text: str) -> str:
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2026-01-31") from None
+    return (given.astimezone(UTC) if given.tzinfo else given).replace(tzinfo=None).isoformat()
 
 
 def _positive(text: str) -> int:
@@ -280,14 +309,18 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
     nothing = nothing_to_open(status)
     if nothing is not None:
         return nothing | {"hits": []}
+    from rag.restriction import Restriction
+
+    only = Restriction(tuple(options.source), tuple(options.type), options.since or "", options.pages)
     opened = _opened(notebook)
+    restriction = None if only == Restriction() else only
     if options.explain:
         from rag.explaining import explain
 
-        explained = explain(opened, options.text, options.k)
+        explained = explain(opened, options.text, options.k, restriction)
         explained = replace(explained, notes=(*explained.notes, *opened.problems))
         return explanation_report(explained, notebook.status())
-    found = opened.search(options.text, options.k)
+    found = opened.search(options.text, options.k, restriction)
     return found_report(replace(found, notes=(*found.notes, *opened.problems)), notebook.status())
 
 

@@ -22,6 +22,7 @@ from rag.retrieval import POOL
 
 if TYPE_CHECKING:
     from rag.loader import Opened
+    from rag.restriction import Restriction
 
 Fate = Literal["sent", "read", "no room", "not asked for", "nothing relevant"]
 """`sent` to the language model; `read` where there is none, the first of them for sentences to quote; `no room` in the
@@ -44,12 +45,13 @@ class Candidate:
 class Explanation:
     """What a search did. `candidates` are in the order of the fused score, all that either search found.
 
-    `dense` and `lexical` count the chunks of each search, `both` those of both, and `merged` those whose text another
-    candidate has: they are named with it. `relevant` says whether the passages wanted are close enough to answer from,
-    and `best_cosine` is theirs, None without a vector; `sentence_cosine` is that of their closest sentence where these
-    were compared too. `parts` are tokens of what is sent to the language model, in
-    order and empty where there is none, and `window` how many it takes with its answer. `stages` are seconds. `model`
-    writes the answer; `none` quotes. `receipt` is what this explanation has cost.
+    `filtered` chunks were not searched, because filters leave them out. `dense` and `lexical` count the chunks of each
+    search, `both` those of both, and `merged` those whose text, or nearly, another candidate has: they are named with
+    it. `relevant` says whether the passages wanted are close enough to answer from, and `best_cosine` is theirs, None
+    without a vector; `sentence_cosine` is that of their closest sentence, where these were compared too. `parts` are
+    tokens of what is sent to the language model, in order and empty where there is none, and `window` how many it takes
+    with its answer. `stages` are seconds. `model` writes the answer; `none` quotes. `receipt` is what this explanation
+    has cost.
     """
 
     question: str
@@ -58,6 +60,7 @@ class Explanation:
     space: str
     model: str
     candidates: tuple[Candidate, ...]
+    filtered: int
     dense: int
     lexical: int
     both: int
@@ -74,9 +77,10 @@ class Explanation:
 
 def sentences_of(one: Explanation) -> list[str]:
     """The explanation in plain sentences: what was found, merged, judged and left out."""
-    said = [
-        f"By meaning {count(one.dense, 'chunk')}, by words {count(one.lexical, 'chunk')}; {one.both:,} in both.",
-    ]
+    said = [f"Filters leave out {count(one.filtered, 'chunk')}."] if one.filtered else []
+    said.append(
+        f"By meaning {count(one.dense, 'chunk')}, by words {count(one.lexical, 'chunk')}; {one.both:,} in both."
+    )
     if one.merged:
         said.append(f"{count(one.merged, 'chunk')} with the text of another: shown once, with all their sources.")
     if not one.candidates:
@@ -104,19 +108,20 @@ def sentences_of(one: Explanation) -> list[str]:
     return said
 
 
-def explain(opened: Opened, text: str, k: int = 8) -> Explanation:
-    """Search for `text` and say how its passages came about. Costs the question's vector; asks no language model.
+def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = None) -> Explanation:
+    """Search for `text`, in the chunks that meet the restriction, and say how its passages came about. Costs the
+    question's vector; asks no language model.
 
     Raises:
-        SpaceRefused, ModelError: as `Opened.search`.
+        SpaceRefused, ModelError, NotFound, Damaged: as `Opened.search`.
     """
-    searcher = opened.searcher
+    searcher, rows = opened.searcher, opened.rows(only)
     started = time.monotonic()
     table: Any = _Watched(searcher.reader)
     model: Any = _Watched(searcher.questions)
-    found = replace(searcher, reader=table, questions=model).search(text, k)
+    found = replace(searcher, reader=table, questions=model).search(text, k, rows)
     total = time.monotonic() - started
-    behind = searcher.search(text, 2 * POOL).passages[len(found.passages) :]  # the vector is made by now
+    behind = searcher.search(text, 2 * POOL, rows).passages[len(found.passages) :]  # the vector is made by now
     everything = (*found.passages, *behind)
     dense, lexical = _ranks(table, "nearest"), _ranks(table, "matching")
     ids = [one.chunk_id for one in everything]
@@ -142,6 +147,7 @@ def explain(opened: Opened, text: str, k: int = 8) -> Explanation:
         space=str(opened.questions.space),
         model=use.model,
         candidates=candidates,
+        filtered=0 if rows is None else searcher.reader.count - len(rows),
         dense=len(dense),
         lexical=len(lexical),
         both=len(dense.keys() & lexical.keys()),

@@ -27,12 +27,16 @@ from rag.noticed import notice, still_bad
 from rag.objects import translated
 from rag.progress import IsCancelled, never
 from rag.questions import Questions
+from rag.restriction import Restriction
 from rag.retrieval import Searcher
 from rag.spaces import Space
 from rag.store import LanceVectorStore
 from rag.tables import ChunkTable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rag.notebook import Notebook
 
 
@@ -89,9 +93,17 @@ class Opened:
         self.check()
         return Searcher(self.table.reader(), self.questions, self.names, self.snapshot)
 
-    def search(self, text: str, k: int = 8) -> Found:
-        """The `k` best passages. Raises SpaceRefused, ModelError; the first time, Damaged as `check`."""
-        return self.searcher.search(text, k)
+    def search(self, text: str, k: int = 8, only: Restriction | None = None) -> Found:
+        """The `k` best passages, of those that meet the restriction. Raises SpaceRefused, ModelError, NotFound
+        for a source that is not there, and the first time Damaged as `check`."""
+        return self.searcher.search(text, k, self.rows(only))
+
+    def rows(self, only: Restriction | None) -> NDArray[np.int64] | None:
+        """Row numbers of the chunks that meet a restriction, None for all. Raises NotFound as `search`."""
+        if only is None:
+            return None
+        sources = self.notebook.place.registry.rows(self.manifest.tables["sources"].version)
+        return only.rows(self.table.reader(), sources)
 
     def ask(
         self, text: str, k: int = 8, *, cancelled: IsCancelled = never, earlier: Sequence[Turn] = ()

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from rag.analysis import ANALYSIS
 from rag.config import Config
 from rag.fingerprint import fingerprint
 from rag.manifest import FORMAT, Change
@@ -26,12 +27,18 @@ def wanted_recipe(config: Config, space: Space | None) -> dict[str, Any]:
         "splitter": {"id": SPLITTER, "size": config.chunk_size, "overlap": config.chunk_overlap},
         "tokenizer": {"name": tokenizer.name, "digest": tokenizer.digest},
         "readers": dict(READERS),
+        "analysis": ANALYSIS,
     }
 
 
 def recipe_fingerprint(recipe: Mapping[str, Any]) -> str:
     """64 hex digits; the first 16 name the folder of the index."""
     return fingerprint(recipe)
+
+
+def same_texts(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether both recipes send the same texts to the same model: only the words for full-text search may differ."""
+    return {**one, "analysis": ""} == {**other, "analysis": ""}
 
 
 def recipe_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:

@@ -21,7 +21,7 @@ from rag.place import Place
 from rag.planner import SourceRow, registry_fingerprint
 from rag.progress import IsCancelled, never
 from rag.reading import Readers
-from rag.recipe import recipe_fingerprint, wanted_recipe
+from rag.recipe import same_texts, wanted_recipe
 from rag.spaces import Space
 from rag.splitting import Piece, split
 from rag.state import State, behind, only_after
@@ -158,10 +158,10 @@ def indexed_vectors(
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Texts as sent to the model, with their vectors in a snapshot's chunk table: paid for, wherever else they lack.
 
-    Only for a snapshot of the recipe that `config` asks for: with other readers or sizes the texts would differ.
+    Only for a snapshot whose recipe sends the texts that `config` asks for: other readers or sizes make other texts.
     """
     space = Space(**manifest.recipe["embedder"])
-    if recipe_fingerprint(wanted_recipe(config, space)) != manifest.recipe_fp:
+    if not same_texts(wanted_recipe(config, space), manifest.recipe):
         return {}
     pinned = manifest.tables["chunks"]
     path = place.folder / pinned.path

@@ -28,6 +28,7 @@ from lancedb.index import FTS
 from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
+from rag.analysis import asked, terms
 from rag.errors import (
     AlreadyExists,
     Conflict,
@@ -43,10 +44,12 @@ from rag.errors import (
 from rag.exact import ExactIndex
 from rag.lance_files import files_of, latest_version, set_aside_torn, shape_of
 
-FORMAT = 1
+FORMAT = 2
+"""2 has the columns `language` and `terms`, and its text index on `terms`. Tables of 1 are used as they are."""
 _MARK = b"ragbook"
 _TEXT_INDEX = "text_idx"
 
+# Of format 1, whose index is on `text`.
 # Measured on German, Chinese, Japanese, Korean and English sentences: `simple` finds no Chinese or Japanese word at
 # all, because it cuts at spaces only; `icu` finds them, but keeps `rag.store`, `foo_bar` and `v2.3.1` whole;
 # `icu/split` finds the words and their parts. Its built-in stop words are those of all languages at once: it drops
@@ -58,6 +61,16 @@ _STOP_WORDS = (
     "there these they this to was were will with what which who whom whose how when where why do does did"
 )
 _TOKENS: dict[str, Any] = {"base_tokenizer": "icu/split", "custom_stop_words": _STOP_WORDS.split()}
+
+# Of format 2: `terms` holds what is to be found, with a space between each two, and Lance changes nothing about it.
+_TERMS: dict[str, Any] = {
+    "base_tokenizer": "whitespace",
+    "lower_case": False,
+    "stem": False,
+    "remove_stop_words": False,
+    "ascii_folding": False,
+    "max_token_length": None,
+}
 
 # `optimize()` copies all data and the whole text index, rebuilding the index copies the index, and a query pays for
 # each row not yet in it (15 to 75 µs) and each fragment. Hence rarely, and each for its own reason.
@@ -73,7 +86,8 @@ _ROW_IDS_IN_SQL = 5000  # more allowed rows than this: search all, then drop the
 _TIES = 64  # asked for beyond k, so that the order among equal scores is ours
 
 _PLACES = ("page", "page_end", "start", "end")
-_COLUMNS = ("id", "source_id", "ordinal", "text", *_PLACES, "heading", "metadata", "node")
+_COLUMNS_1 = ("id", "source_id", "ordinal", "text", *_PLACES, "heading", "metadata", "node")
+_COLUMNS = (*_COLUMNS_1, "language")
 
 T = TypeVar("T")
 
@@ -87,6 +101,7 @@ class ChunkRow:
         page, page_end: first and last page, from 1; None where the format has no pages.
         start, end: character range in the source's text.
         metadata: JSON; what filters look at.
+        language: ISO 639-1 code of the language its words are analysed in; empty where unknown, and in format 1.
         node: JSON of what a llama-index node needs beyond these; None for chunks written by the pipeline.
         vector: float32 (d,), L2-normalised; None when read without.
     """
@@ -103,6 +118,7 @@ class ChunkRow:
     metadata: dict[str, Any] = field(default_factory=dict)
     node: dict[str, Any] | None = None
     vector: NDArray[np.float32] | None = field(default=None, compare=False)
+    language: str = ""
 
 
 class TableReader:
@@ -118,6 +134,8 @@ class TableReader:
         self._loaded: dict[str, Any] = {}
         with _reading(path, version):
             self.count = int(table.count_rows())
+            self._analysed = _is_analysed(table.schema)
+        self._columns = _COLUMNS if self._analysed else _COLUMNS_1
 
     def exact(self) -> ExactIndex:
         """All vectors, resident; row numbers are this reader's."""
@@ -130,6 +148,13 @@ class TableReader:
     def source_ids(self) -> tuple[str, ...]:
         """Source ids by row number."""
         return self._once("keys", self._load_keys)[1]
+
+    def languages(self) -> tuple[str, ...]:
+        """Languages of the chunks by row number; all empty in a table of format 1."""
+        return self._once(
+            "languages",
+            lambda: tuple(self._scan(("language",))["language"].to_pylist()) if self._analysed else ("",) * self.count,
+        )
 
     def metadata(self) -> tuple[dict[str, Any], ...]:
         """Metadata by row number, parsed once. Shared: not to be changed."""
@@ -153,8 +178,10 @@ class TableReader:
 
         Any text is a query: quotes, operators and wildcards are punctuation. Nothing to look for: an empty list.
         """
-        words = query.encode("utf-8", "replace").decode()
         k = min(k, self.count if rows is None else len(rows))
+        words = query.encode("utf-8", "replace").decode()
+        if k > 0 and self._analysed:
+            words = " ".join(asked(words, self._once("spoken", lambda: frozenset(self.languages()))))
         if k <= 0 or not words.strip():
             return []
         indexed = self._once("indexed", self._is_indexed)
@@ -198,7 +225,7 @@ class TableReader:
         if not numbers:
             return []
         wanted = [int(one) for one in self._row_ids()[np.asarray(numbers, dtype=np.int64)]]
-        columns = ["_rowid", *_COLUMNS, *(["vector"] if with_vectors else [])]
+        columns = ["_rowid", *self._columns, *(["vector"] if with_vectors else [])]
         with _reading(self.path, self.version):
             # take_row_ids promises no order.
             taken = self._table.take_row_ids(sorted(set(wanted))).select(columns).to_arrow()
@@ -221,7 +248,7 @@ class TableReader:
 
     def rows_of_source(self, source_id: str, with_vectors: bool = False) -> list[ChunkRow]:
         """All chunks of one source, by ordinal."""
-        columns = (*_COLUMNS, "vector") if with_vectors else _COLUMNS
+        columns = (*self._columns, "vector") if with_vectors else self._columns
         if not _encodable(source_id):
             return []
         found = _from_arrow(self._scan(columns, col("source_id").isin([source_id])), self.path)
@@ -289,8 +316,8 @@ class TableReader:
     def _indexed_matches(self, words: str, k: int, rows: NDArray[np.integer] | None) -> list[tuple[int, float]]:
         row_ids = self._row_ids()
         # A MatchQuery and not a string: in a string, quotes ask for a phrase, which the index cannot find.
-        asked = MatchQuery(words, "text")  # type: ignore[call-arg] # its defaults are hidden from mypy
-        query = self._table.search(asked).select(["_rowid", "_score"])
+        match = MatchQuery(words, "terms" if self._analysed else "text")  # type: ignore[call-arg] # its defaults are hidden
+        query = self._table.search(match).select(["_rowid", "_score"])
         afterwards = rows is not None and len(rows) > _ROW_IDS_IN_SQL
         if rows is not None and not afterwards:
             query = query.where(f"_rowid IN ({','.join(str(one) for one in row_ids[rows])})")
@@ -305,12 +332,13 @@ class TableReader:
 
     def _flat_matches(self, words: str, rows: NDArray[np.integer] | None) -> list[tuple[int, float]]:
         """BM25 without an index: a table whose index was lost still answers, only slower."""
-        terms = set(_tokens(words))
-        texts = [Counter(_tokens(text)) for text in self._scan(("text",))["text"].to_pylist()]
+        column, split = ("terms", str.split) if self._analysed else ("text", _tokens)
+        wanted = set(split(words))
+        texts = [Counter(split(text)) for text in self._scan((column,))[column].to_pylist()]
         lengths = [sum(counts.values()) for counts in texts]
         average = sum(lengths) / len(lengths) or 1.0
         scores: dict[int, float] = {}
-        for term in sorted(terms):
+        for term in sorted(wanted):
             having = [number for number, counts in enumerate(texts) if term in counts]
             weight = log(1 + (len(texts) - len(having) + 0.5) / (len(having) + 0.5))
             for number in having:
@@ -341,6 +369,7 @@ class ChunkTable:
             self._version = int(table.version)
             schema = table.schema
         described = _described(path, schema)
+        self._analysed = _is_analysed(schema)
         self.dimensions, self.space = int(described["dimensions"]), str(described["space"])
         self._reader: TableReader | None = None
 
@@ -357,7 +386,7 @@ class ChunkTable:
         with _writing(path):
             table = lancedb.connect(folder).create_table(name, schema=_schema(dimensions, space))
             # While still empty: rows added later are found without being in the index, and readers never write one.
-            table.create_index("text", config=FTS(**_TOKENS))
+            _create_text_index(table)
         return cls(path, None, table)
 
     @classmethod
@@ -508,7 +537,7 @@ class ChunkTable:
         """Make the text index anew from the rows: the repair for a damaged one. Returns the new version."""
 
         def rebuild(table: Any) -> int:
-            table.create_index("text", config=FTS(**_TOKENS), replace=True)
+            _create_text_index(table)
             return int(table.version)
 
         return self._commit(rebuild)
@@ -517,7 +546,7 @@ class ChunkTable:
         """Write every row anew but those of `source_ids`, so that no file of the new version holds anything of them:
         deleting alone only marks rows. Holds all rows in memory. Returns the new version."""
         gone = set(source_ids)
-        everything = self.scan([*_COLUMNS, "vector"])
+        everything = self.scan([*((*_COLUMNS, "terms") if self._analysed else _COLUMNS_1), "vector"])
         keep = pa.array([one not in gone for one in everything["source_id"].to_pylist()], pa.bool_())
         rest = everything.filter(keep)
 
@@ -559,7 +588,7 @@ class ChunkTable:
         return self.rebuild_text_index()
 
     def _merge(self, rows: Sequence[ChunkRow], gone: Expr | None) -> int:
-        arrow = _to_arrow(rows, self.dimensions)
+        arrow = _to_arrow(rows, self.dimensions, FORMAT if self._analysed else 1)
 
         def merge(table: Any) -> int:
             # merge_insert keeps two source rows of one id both: _to_arrow has made ids unique.
@@ -578,7 +607,7 @@ class ChunkTable:
 
     def _append(self, rows: Sequence[ChunkRow]) -> int:
         """Rows of which nothing is there yet. A merge would join their ids with those of all rows."""
-        arrow = _to_arrow(rows, self.dimensions)
+        arrow = _to_arrow(rows, self.dimensions, FORMAT if self._analysed else 1)
 
         def append(table: Any) -> int:
             table.add(arrow)
@@ -615,9 +644,10 @@ class ChunkTable:
             return self._version
 
 
-def _schema(dimensions: int, space: str) -> pa.Schema:
+def _schema(dimensions: int, space: str, version: int = FORMAT) -> pa.Schema:
     text, int32, int64 = pa.string(), pa.int32(), pa.int64()
-    described = json.dumps({"format": FORMAT, "dimensions": dimensions, "space": space}, sort_keys=True)
+    described = json.dumps({"format": version, "dimensions": dimensions, "space": space}, sort_keys=True)
+    analysed = [pa.field("language", text, nullable=False), pa.field("terms", text, nullable=False)]
     return pa.schema(
         [
             pa.field("id", text, nullable=False),
@@ -631,10 +661,23 @@ def _schema(dimensions: int, space: str) -> pa.Schema:
             pa.field("heading", text, nullable=False),
             pa.field("metadata", text, nullable=False),
             pa.field("node", text),
+            *(analysed if version > 1 else ()),
             pa.field("vector", pa.list_(pa.float32(), dimensions), nullable=False),
         ],
         metadata={_MARK: described.encode()},
     )
+
+
+def _is_analysed(schema: pa.Schema) -> bool:
+    return "terms" in schema.names
+
+
+def _create_text_index(table: Any) -> None:
+    """Make the full-text index anew, in place of the one there may be."""
+    if _is_analysed(table.schema):
+        table.create_index("terms", config=FTS(**_TERMS), replace=True, name=_TEXT_INDEX)
+    else:
+        table.create_index("text", config=FTS(**_TOKENS), replace=True, name=_TEXT_INDEX)
 
 
 def _described(path: Path, schema: pa.Schema) -> dict[str, Any]:
@@ -646,21 +689,25 @@ def _described(path: Path, schema: pa.Schema) -> dict[str, Any]:
         raise Damaged(f"{path.name} is damaged, or no table of Ragbook: its schema does not say what it is.") from error
     if newer:
         raise NewerFormat(f"{path.name} has format {described['format']}; this Ragbook reads up to {FORMAT}.")
-    if not complete or not schema.equals(_schema(described["dimensions"], described["space"])):
+    if not complete or not schema.equals(_schema(described["dimensions"], described["space"], described["format"])):
         raise Damaged(f"{path.name} is damaged, or no table of Ragbook: its columns are not the expected ones.")
     return dict(described)
 
 
-def _to_arrow(rows: Sequence[ChunkRow], dimensions: int) -> pa.Table:
+def _to_arrow(rows: Sequence[ChunkRow], dimensions: int, version: int) -> pa.Table:
     unique = list({row.id: row for row in rows}.values())
     vectors = _checked_vectors(unique, dimensions)
-    schema = _schema(dimensions, "").remove_metadata()
+    schema = _schema(dimensions, "", version).remove_metadata()
+    names = _COLUMNS if version > 1 else _COLUMNS_1
     try:
-        columns: dict[str, Any] = {name: [getattr(row, name) for row in unique] for name in _COLUMNS}
+        columns: dict[str, Any] = {name: [getattr(row, name) for row in unique] for name in names}
         columns["metadata"] = [json.dumps(row.metadata, ensure_ascii=False) for row in unique]
         columns["node"] = [None if row.node is None else json.dumps(row.node, ensure_ascii=False) for row in unique]
+        if version > 1:
+            # A chunk is found by the headings it stands under too.
+            columns["terms"] = [" ".join(terms(f"{row.heading}\n{row.text}", row.language)) for row in unique]
         columns["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dimensions)
-        return pa.table(columns, schema=schema)
+        return pa.table({name: columns[name] for name in schema.names}, schema=schema)
     except UnicodeEncodeError as error:
         raise StoreError("A chunk holds half of a surrogate pair, which is no text and cannot be stored.") from error
     except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
@@ -686,7 +733,7 @@ def _checked_vectors(rows: Sequence[ChunkRow], dimensions: int) -> NDArray[np.fl
 
 
 def _from_arrow(found: pa.Table, path: Path) -> list[ChunkRow]:
-    columns = {name: found[name].to_pylist() for name in _COLUMNS}
+    columns = {name: found[name].to_pylist() for name in _COLUMNS if name in found.column_names}
     try:
         columns["metadata"] = [json.loads(one) for one in columns["metadata"]]
         columns["node"] = [None if one is None else json.loads(one) for one in columns["node"]]

@@ -13,6 +13,7 @@ _LABELS = {
     "splitter": "Chunking",
     "tokenizer": "Tokenizer",
     "readers": "Readers",
+    "analysis": "Words for full-text search",
     "format": "Index format",
 }
 _OPEN_YET = ("dimensions", "variant")

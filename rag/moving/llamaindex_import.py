@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rag import planner
 from rag.errors import AlreadyExists
 from rag.fingerprint import chunk_id
+from rag.languages import detect_each
 from rag.manifest import Change, Counts, Manifest, Receipt, VerdictName
 from rag.moving.llamaindex_files import StoredIndex, read_index
 from rag.moving.llamaindex_sources import AdoptedSource, sources_of
@@ -233,7 +234,8 @@ class _Adoption:
         assert self.stored.vectors is not None
         vectors = unit(self.stored.vectors)
         for row, source in zip(rows, self.sources, strict=True):
-            for ordinal, one in enumerate(source.chunks):
+            languages = detect_each([one.node.text for one in source.chunks])
+            for ordinal, (one, language) in enumerate(zip(source.chunks, languages, strict=True)):
                 ours: dict[str, Any] = {"source_id": row.source_id, "media_type": _MEDIA_TYPE}
                 ours["llama_index_node"] = one.node.id
                 yield ChunkRow(
@@ -249,6 +251,7 @@ class _Adoption:
                     metadata=one.node.metadata | ours,
                     node=None,
                     vector=vectors[one.number],
+                    language=language,
                 )
 
 

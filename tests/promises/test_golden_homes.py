@@ -68,6 +68,19 @@ def test_a_golden_archive_is_imported(released: Path, tmp_path: Path) -> None:
     _same(results(book), expected["searches"], exact=True)
 
 
+@pytest.mark.parametrize("released", FORMATS, ids=lambda path: path.name)
+def test_a_golden_home_is_built_again_without_paying(released: Path, tmp_path: Path) -> None:
+    """The recipe of today is made from the vectors that are saved, and finds the same passages."""
+    shutil.copytree(released / "double", tmp_path / "double")
+    book = book_of("double", golden(tmp_path)["double"])
+    outcome = book.build()
+    assert outcome.verdict.receipt.texts == outcome.chunks.embedded == 0
+    assert book.status().verdict.name is VerdictName.HIT
+    expected = json.loads((released / "double.json").read_text("utf-8"))["searches"]
+    for one, other in zip(results(book), expected, strict=True):
+        assert [hit[2] for hit in one["hits"]][:1] == [hit[2] for hit in other["hits"]][:1]
+
+
 def _is_current(book: Notebook, expected: dict[str, Any]) -> None:
     status = book.status()
     same = status.recipe_fp == expected["recipe"]

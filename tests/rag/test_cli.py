@@ -123,6 +123,21 @@ def test_from_nothing_to_an_answer_and_back(run, library):
     assert hit["text"] == BREAD[hit["start"] : hit["end"]]
     assert found["receipt"]["texts"] == 1
 
+    everywhere = {hit["source"] for hit in run("search", "rise boil", "--json")["hits"]}
+    assert everywhere == {"bread.txt", "water.txt"}
+    for filters, sources in (
+        (["--source", "water.txt"], {"water.txt"}),
+        (["--source", "water*", "--source", "bread.txt", "--type", "txt"], everywhere),
+        (["--type", "pdf"], set()),
+        (["--pages", "1-3"], set()),
+        (["--since", "2020-01-31"], everywhere),
+        (["--since", "2999-12-31T00:00+02:00"], set()),
+    ):
+        filtered = run("search", "rise boil", *filters, "--json")
+        assert {hit["source"] for hit in filtered["hits"]} == sources
+        assert filtered["notes"] == ([] if sources else ["No chunk passes the filters."])
+    assert "no source 'other.txt'" in run("search", "rise", "--source", "other.txt", "--json", code=1)["error"]
+
     answer = run("ask", "Why does dough rise?", "--json")
     assert answer.keys() >= {"answer", "kind", "citations", "hits", "snapshot", "verdict", "receipt"}
     assert answer["kind"] == "extractive"
@@ -193,6 +208,9 @@ def test_people_are_told_when_there_is_nothing(run):
         (["remove"], "NAME"),
         (["search", "x", "-k", "0"], "from 1 to 200"),
         (["search", "x", "-k", "201"], "from 1 to 200"),
+        (["search", "x", "--pages", "9-3"], "no page like 7"),
+        (["search", "x", "--pages", "a"], "no page like 7"),
+        (["search", "x", "--since", "yesterday"], "no date like 2026-01-31"),
         (["ask", "x", "-k", "many"], "from 1 to 200"),
         (["ask", "x", "-k", "-1"], "from 1 to 200"),
         (["status", "--nonsense"], "--nonsense"),

@@ -9,6 +9,7 @@ import pytest
 from rag.cli import main
 from rag.explaining import explain, sentences_of
 from rag.notebook import Notebook
+from rag.restriction import Restriction
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, local_settings, notebook, opened, paragraphs, settings, text_of
 
@@ -118,6 +119,16 @@ def test_a_question_that_no_sentence_is_near_to_is_declined_as_its_answer_is(tmp
         assert explained.sentence_cosine is not None
         said = "\n".join(sentences_of(explained))
         assert ("Nothing relevant: too little of the question is in any sentence" in said) is not explained.relevant
+
+
+def test_filters_say_what_they_leave_out(home):
+    snapshot = opened(notebook(home, CountingEmbedding()))
+    only = Restriction(sources=("owls.md",))
+    explained = explain(snapshot, "When do owls hunt?", 8, only)
+    assert {one.passage.source for one in explained.candidates} == {"owls.md"}
+    assert tuple(one.passage for one in explained.candidates) == snapshot.search("When do owls hunt?", 8, only).passages
+    assert explained.filtered == snapshot.table.count - 1
+    assert sentences_of(explained)[0] == f"Filters leave out {explained.filtered} chunks."
 
 
 def test_without_words_there_is_nothing(home):

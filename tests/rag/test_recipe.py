@@ -46,7 +46,7 @@ def test_sizes_and_tokenizer_are_part_of_it() -> None:
 def test_it_survives_the_manifest() -> None:
     recipe = wanted_recipe(REMOTE, SPACE)
     assert recipe_fingerprint(load_checked(dump_checked(recipe), "x")) == recipe_fingerprint(recipe)
-    assert set(recipe) == {"format", "embedder", "splitter", "tokenizer", "readers"}
+    assert set(recipe) == {"format", "embedder", "splitter", "tokenizer", "readers", "analysis"}
     assert recipe["readers"]["application/pdf"]
 
 

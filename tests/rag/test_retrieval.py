@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rag.retrieval import FUSION
+from rag.notebook import Notebook
+from rag.retrieval import ACROSS, ACROSS_SCRIPTS, ENGLISH, OTHER, dense_weight
 from tests.doubles import CountingEmbedding
-from tests.notebooks import file, hits, notebook, opened, paragraphs, settings, text_of
+from tests.notebooks import file, hits, local_settings, notebook, opened, paragraphs, settings, text_of
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_passages_say_where_they_are(book):
     assert [one.n for one in found.passages] == list(range(1, len(found.passages) + 1))
     scores = [one.score for one in found.passages]
     assert scores == sorted(scores, reverse=True)
-    assert best.score == pytest.approx(2 / (FUSION + 1), abs=1e-6)  # first by meaning and by words
+    assert best.score == 1.0  # first by meaning and by words
     assert best.dense > 0
     assert best.lexical > 0
     assert found.snapshot == 1
@@ -90,3 +91,78 @@ def test_a_text_in_many_sources_is_one_passage_that_names_them_all(tmp_path):
         best = found.passages[0]
         assert best.text == same
         assert sorted((best.source, *best.also_in)) == [f"{number:02}.txt" for number in range(14)]
+
+
+def test_a_text_with_a_word_changed_is_one_passage_too_and_one_with_another_number_is_not(tmp_path):
+    book = notebook(settings(tmp_path / "alike"), CountingEmbedding())
+    same = paragraphs(1, 1)[0]
+    book.add(
+        [
+            file("first.txt", same),
+            file("comma.txt", same.replace(" It goes on", ", and it goes on")),
+            file("number.txt", same.replace("1-0", "1-9")),
+        ]
+    )
+    found = opened(book).search(same)
+    assert sorted(tuple(sorted((one.source, *one.also_in))) for one in found.passages) == [
+        ("comma.txt", "first.txt"),
+        ("number.txt",),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "chunk", "expected"),
+    [
+        ("en", "en", ENGLISH),
+        ("", "en", ENGLISH),
+        ("en", "", ENGLISH),
+        ("", "", ENGLISH),
+        ("de", "de", OTHER),
+        ("", "de", OTHER),
+        ("de", "en", ACROSS),
+        ("en", "de", ACROSS),
+        ("de", "", ACROSS),
+        ("zh", "zh", 0.0),
+        ("", "th", 0.0),
+        ("zh", "", 0.0),
+        ("zh", "en", ACROSS_SCRIPTS),
+        ("en", "ru", ACROSS_SCRIPTS),
+    ],
+)
+def test_what_the_english_model_weighs(question, chunk, expected):
+    assert dense_weight(question, chunk) == expected
+
+
+CHINESE = ("北京大学的图书馆收藏了许多古籍。", "人工智能正在改变世界各地的工业。", "长城是中国古代的伟大建筑工程。")
+
+
+def test_a_model_that_knows_no_chinese_cannot_reorder_what_words_found(tmp_path):
+    """Whatever the embedded model makes of it, the order is that of full text alone, and what only the model found
+    comes behind. A remote model counts in every language."""
+    files = [file(f"{number}.txt", text) for number, text in enumerate(CHINESE)]
+    book = Notebook(local_settings(tmp_path / "local"))
+    book.add(files)
+    snapshot = opened(book)
+    assert set(snapshot.table.reader().languages()) == {"zh"}
+    for question in ("古代的图书馆", "谁在改变世界？", "伟大的中国建筑"):
+        passages = snapshot.search(question, 10).passages
+        by_words = [name for name, _ in snapshot.table.full_text(question, 10)]
+        assert by_words
+        assert [one.chunk_id for one in passages][: len(by_words)] == by_words
+        assert len(passages) == len(CHINESE)
+        assert {one.dense for one in passages} == {None}
+    remote = notebook(tmp_path / "remote", CountingEmbedding())
+    remote.add(files)
+    assert all(one.dense is not None for one in opened(remote).search("图书馆", 10).passages)
+
+
+def test_sources_of_several_languages_are_each_found_in_their_own(tmp_path):
+    book = notebook(tmp_path / "mixed", CountingEmbedding())
+    german = "Die Bibliotheken der Stadt wurden von den Fischern am alten Hafen gebaut und später erweitert."
+    english = "The libraries of the town were built by fishermen at the old harbour and later made larger."
+    book.add([file("de.txt", german), file("en.txt", english), file("zh.txt", CHINESE[0])])
+    reader = opened(book).table.reader()
+    assert sorted(reader.languages()) == ["de", "en", "zh"]
+    names = dict(zip(reader.ids(), reader.languages(), strict=True))
+    for question, language in (("Bibliothek", "de"), ("library", "en"), ("图书馆", "zh")):
+        assert [names[one] for one, _ in opened(book).table.full_text(question, 5)] == [language]

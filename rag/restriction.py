@@ -1,0 +1,74 @@
+"""Which chunks a search may find: by source, type, date and page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from rag.errors import NotFound
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rag.planner import SourceRow
+    from rag.tables import TableReader
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """What a chunk must meet to be found; what is left open, every chunk meets.
+
+    Attributes:
+        sources: names of sources, or patterns of them such as `*.md`; one must fit.
+        types: extensions (`pdf`), media types (`application/pdf`) or their first part (`text`); one must fit.
+        since: ISO 8601 date, or date and time in UTC: added to the notebook then or later.
+        pages: first and last page, from 1, both included; a chunk of a format without pages is left out.
+    """
+
+    sources: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    since: str = ""
+    pages: tuple[int, int] | None = None
+
+    def rows(self, reader: TableReader, known: Sequence[SourceRow]) -> NDArray[np.int64] | None:
+        """Numbers of the rows that meet it, rising; None for all. `known` are the sources of the snapshot.
+
+        Raises:
+            NotFound: no source has such a name.
+        """
+        for name in self.sources:
+            if not any(_named(row, name) for row in known):
+                listed = ", ".join(sorted(row.name for row in known)[:5]) or "none"
+                raise NotFound(f"There is no source {name!r} in this snapshot. It has: {listed}.")
+        ids = None
+        if self.sources or self.types or self.since:
+            ids = [row.source_id for row in known if self._fits(row)]
+        return reader.rows_where(source_ids=ids, keep=self._on_pages if self.pages else None)
+
+    def _fits(self, row: SourceRow) -> bool:
+        return (
+            (not self.sources or any(_named(row, name) for name in self.sources))
+            and (not self.types or any(_typed(row, kind) for kind in self.types))
+            and row.added >= self.since
+        )
+
+    def _on_pages(self, metadata: Mapping[str, Any]) -> bool:
+        assert self.pages
+        first = metadata.get("page")
+        if not isinstance(first, int):
+            return False
+        spanned = metadata.get("pages")
+        last = spanned[-1][0] if isinstance(spanned, list) and spanned else first
+        return first <= self.pages[1] and last >= self.pages[0]
+
+
+def _named(row: SourceRow, name: str) -> bool:
+    return row.name == name or fnmatchcase(row.name, name)
+
+
+def _typed(row: SourceRow, kind: str) -> bool:
+    wanted = kind.lower().lstrip(".")
+    return row.name.lower().endswith(f".{wanted}") or wanted in (row.media_type, *row.media_type.split("/"))

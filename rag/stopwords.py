@@ -1,0 +1,166 @@
+"""Common words of languages, left out of questions; and which language a question is in, told by them.
+
+A question is too short for a detector trained on sentences, and must not wait for one: its script and its common words
+tell enough. Where they do not (`copper book`), its language is unknown, which is fine: it is then taken for that of
+what it finds.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+
+_STOP_LISTS = {
+    "ar": "arabic",
+    "be": "belarusian",
+    "bn": "bengali",
+    "ca": "catalan",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "es": "spanish",
+    "eu": "basque",
+    "fi": "finnish",
+    "fr": "french",
+    "he": "hebrew",
+    "hu": "hungarian",
+    "id": "indonesian",
+    "it": "italian",
+    "kk": "kazakh",
+    "ne": "nepali",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sl": "slovene",
+    "sq": "albanian",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+}
+"""Lists that llama-index-core brings along."""
+
+_MORE_STOPS = {
+    "de": "wann warum wer wem wen wessen welche welcher welches wie wieso wo wohin woher viele",
+    "es": "cuál cuáles cuándo cuánto cuántos cuántas dónde por qué quién quiénes",
+    "fr": "combien comment où pourquoi quand que quel quelle quelles quels qui quoi",
+    "it": "chi come cosa dove perché quale quali quando quanti quanto",
+    "pt": "como onde porque quais qual quando quanto quantos que quem",
+    "ru": "где как какая какие какой когда кого кому кто почему сколько что",
+    "pl": (
+        "a aby ale by był była było były być co czy dla do gdzie go i ile ich jak jaka jaki jakie jako jego jej jest "
+        "jeśli już kiedy kto która które którego który którzy lub ma na nad nie o od oraz po pod przez przy się są ta "
+        "tak te tego tej ten to tym w we więc z za ze że"
+    ),
+    "cs": (
+        "a aby ale ani byl byla bylo byly být co do i jak jaká jaké jaký jako je jeho její jsou k kde kdo kdy která "
+        "které který kteří na nebo o od po pro proč při s se si ta tak také ten to u v ve z za ze že"
+    ),
+    "uk": "а або але був була були було в від де для до за з і із й як яка яке який коли та те то у хто це що щоб",
+    "vi": (
+        "ai bao bị bởi các cái cho chỉ có của cũng do đã đang đâu để đến đó được gì hay khi không là làm lúc mà một "
+        "này nào nhiều như nhưng những nhiêu ở ra rằng sao sẽ sự tại theo thì thế trong trên từ và vào vì với về"
+    ),
+    "hi": (
+        "और का की के को कि किस किसे किसने किया कौन क्या क्यों कब कहाँ कहां कितना कितनी कितने कैसे है हैं हो होता होती होते "
+        "था थी थे में से पर ने यह वह ये वे इस उस एक तक तो ही भी लिए द्वारा जो जब गया गई गए कर करने करता रहा साथ या नहीं "
+        "अपने इसके उनके कौनसा"
+    ),
+}
+
+_WORDS = re.compile(r"[^\W\d_]+")
+
+NOT_LATIN = frozenset(
+    "ar be bg bn el fa gu he hi hy ja ka kk km kn ko lo mk ml mr my ne pa ru si sr ta te th uk ur zh".split()  # noqa: SIM905
+)
+"""Languages whose script is not the Latin one."""
+
+_SCRIPTS = {
+    "HIRAGANA": ("ja",),
+    "KATAKANA": ("ja",),
+    "CJK": ("zh", "ja"),
+    "HANGUL": ("ko",),
+    "THAI": ("th",),
+    "LAO": ("lo",),
+    "KHMER": ("km",),
+    "MYANMAR": ("my",),
+    "DEVANAGARI": ("hi", "mr", "ne"),
+    "GREEK": ("el",),
+    "CYRILLIC": ("ru", "uk", "be", "bg", "mk", "sr", "kk"),
+    "ARABIC": ("ar", "fa", "ur"),
+    "HEBREW": ("he",),
+    "ARMENIAN": ("hy",),
+    "GEORGIAN": ("ka",),
+    "BENGALI": ("bn",),
+    "TAMIL": ("ta",),
+    "TELUGU": ("te",),
+    "GUJARATI": ("gu",),
+    "GURMUKHI": ("pa",),
+    "KANNADA": ("kn",),
+    "MALAYALAM": ("ml",),
+    "SINHALA": ("si",),
+}
+"""First word of the Unicode names of a script's letters, and the languages written in it, likely ones first."""
+
+
+@functools.cache
+def stop_words(language: str) -> frozenset[str]:
+    """Common words of a language, in small letters; none where there is no list."""
+    words = set(_MORE_STOPS.get(language, "").split())
+    name = _STOP_LISTS.get(language)
+    if name:
+        # Found without importing llama-index, which takes a second.
+        spec = importlib.util.find_spec("llama_index.core")
+        roots = (spec.submodule_search_locations if spec else None) or [""]
+        path = Path(roots[0]) / "_static" / "nltk_cache" / "corpora" / "stopwords" / name
+        if path.is_file():  # another version may lack one: questions keep their common words then
+            words |= set(path.read_text("utf-8").split())
+    return frozenset(words)
+
+
+def question_language(question: str, preferred: Collection[str] = ()) -> str:
+    """ISO 639-1 code of a question's language; empty where nothing tells.
+
+    `preferred` are the languages of the sources (empty: English): of several that are as likely, one of them is taken;
+    of another language there must be two common words, because one is soon there by chance (`cat` is Romanian).
+    """
+    preferred = {one or "en" for one in preferred}
+    words = [match.group() for match in _WORDS.finditer(question.casefold())]
+    among = _by_script(question)
+    if among:
+        if len(among) == 1:
+            return among[0]
+        counts = _counts(words, among)
+        return max(among, key=lambda one: (counts[one], one in preferred, -among.index(one)))
+    counts = _counts(words, [one for one in _languages() if one not in NOT_LATIN])
+    likely = sorted(one for one, times in counts.items() if times > 1 or one in preferred)
+    return max(likely, key=lambda one: (counts[one], one in preferred, one == "en"), default="")
+
+
+def _counts(words: Collection[str], among: Collection[str]) -> Counter[str]:
+    return +Counter({one: sum(word in stop_words(one) for word in words) for one in among})
+
+
+def _languages() -> list[str]:
+    return sorted(_STOP_LISTS.keys() | _MORE_STOPS.keys())
+
+
+def _by_script(question: str) -> tuple[str, ...]:
+    """The languages of the script that most letters are of; none for Latin letters."""
+    letters = Counter(unicodedata.name(char, "").split(" ", 1)[0].split("-")[0] for char in question if char.isalpha())
+    if not letters:
+        return ()
+    if letters["HIRAGANA"] + letters["KATAKANA"] and letters["CJK"]:
+        return ("ja",)
+    # Names in Latin letters stand in questions of every script.
+    foreign = {script: times for script, times in letters.items() if script in _SCRIPTS}
+    if sum(foreign.values()) * 3 < sum(letters.values()):
+        return ()
+    return _SCRIPTS[max(foreign, key=lambda script: foreign[script])]
