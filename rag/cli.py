@@ -312,8 +312,8 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
     from rag.restriction import Restriction
 
     only = Restriction(tuple(options.source), tuple(options.type), options.since or "", options.pages)
-    opened = _opened(notebook)
     restriction = None if only == Restriction() else only
+    opened = _opened(notebook)
     if options.explain:
         from rag.explaining import explain
 

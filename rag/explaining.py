@@ -16,7 +16,6 @@ from rag.errors import BadKey, ContextTooLong
 from rag.extractive import extract
 from rag.manifest import Receipt
 from rag.outcome import count
-from rag.prompting import parts_of, prompt
 from rag.relevance import LEAST_COSINE, answerable, relevant
 from rag.retrieval import POOL
 
@@ -45,13 +44,12 @@ class Candidate:
 class Explanation:
     """What a search did. `candidates` are in the order of the fused score, all that either search found.
 
-    `filtered` chunks were not searched, because filters leave them out. `dense` and `lexical` count the chunks of each
-    search, `both` those of both, and `merged` those whose text, or nearly, another candidate has: they are named with
-    it. `relevant` says whether the passages wanted are close enough to answer from, and `best_cosine` is theirs, None
-    without a vector; `sentence_cosine` is that of their closest sentence, where these were compared too. `parts` are
-    tokens of what is sent to the language model, in order and empty where there is none, and `window` how many it takes
-    with its answer. `stages` are seconds. `model` writes the answer; `none` quotes. `receipt` is what this explanation
-    has cost.
+    `dense` and `lexical` count the chunks of each search, `both` those of both, and `merged` those whose text another
+    candidate has: they are named with it. `relevant` says whether the passages wanted are close enough to answer from,
+    and `best_cosine` is theirs, None without a vector. `quotable` says whether a sentence of them is, None where a
+    language model writes or nothing is judged by its sentences. `parts` are tokens of what is sent to the language
+    model, in order and empty where there is none, and `window` how many it takes with its answer. `stages` are seconds.
+    `model` writes the answer; `none` quotes. `receipt` is what this explanation has cost.
     """
 
     question: str
@@ -60,14 +58,13 @@ class Explanation:
     space: str
     model: str
     candidates: tuple[Candidate, ...]
-    filtered: int
     dense: int
     lexical: int
     both: int
     merged: int
     relevant: bool
     best_cosine: float | None
-    sentence_cosine: float | None
+    quotable: bool | None
     parts: tuple[tuple[str, int], ...]
     window: int | None
     stages: Mapping[str, float]
@@ -77,17 +74,13 @@ class Explanation:
 
 def sentences_of(one: Explanation) -> list[str]:
     """The explanation in plain sentences: what was found, merged, judged and left out."""
-    said = [f"Filters leave out {count(one.filtered, 'chunk')}."] if one.filtered else []
-    said.append(
-        f"By meaning {count(one.dense, 'chunk')}, by words {count(one.lexical, 'chunk')}; {one.both:,} in both."
-    )
+    said = [
+        f"By meaning {count(one.dense, 'chunk')}, by words {count(one.lexical, 'chunk')}; {one.both:,} in both.",
+    ]
     if one.merged:
         said.append(f"{count(one.merged, 'chunk')} with the text of another: shown once, with all their sources.")
     if not one.candidates:
         said.append("Nothing was found.")
-    elif not one.relevant and one.sentence_cosine is not None:
-        near = f"the closest has the cosine {one.sentence_cosine:.2f}"
-        said.append(f"Nothing relevant: too little of the question is in any sentence; {near}.")
     elif one.best_cosine is None:
         said.append("There is no vector of the question, so that its words alone decide.")
     else:
@@ -102,20 +95,24 @@ def sentences_of(one: Explanation) -> list[str]:
             said.append(
                 f"Close enough to answer from: {cosine}, under {least}, but a passage holds the question's words."
             )
+    if one.relevant and one.quotable is False:
+        said.append("No sentence of them is near enough to the question to be quoted, so that it is declined.")
     behind = sum(candidate.fate == "not asked for" for candidate in one.candidates)
     if behind:
         said.append(f"{count(behind, 'passage')} behind the first {one.k:,}, and not used.")
+    squeezed = sum(candidate.fate == "no room" for candidate in one.candidates)
+    if squeezed:
+        said.append(f"{count(squeezed, 'passage')} did not fit the model's window of {one.window:,} tokens.")
     return said
 
 
 def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = None) -> Explanation:
-    """Search for `text`, in the chunks that meet the restriction, and say how its passages came about. Costs the
-    question's vector; asks no language model.
+    """Search for `text` and say how its passages came about. Costs the question's vector; asks no language model.
 
     Raises:
-        SpaceRefused, ModelError, NotFound, Damaged: as `Opened.search`.
+        SpaceRefused, ModelError, NotFound: as `Opened.search`.
     """
-    searcher, rows = opened.searcher, opened.rows(only)
+    searcher, rows = opened.searcher, opened.rows_of(only)
     started = time.monotonic()
     table: Any = _Watched(searcher.reader)
     model: Any = _Watched(searcher.questions)
@@ -126,13 +123,15 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
     dense, lexical = _ranks(table, "nearest"), _ranks(table, "matching")
     ids = [one.chunk_id for one in everything]
     numbers = dict(zip(ids, searcher.reader.numbers(ids), strict=True))
-    use = _use(opened, text, found.passages)
+    near = bool(found.passages) and relevant(text, found.passages)
+    parts, sent, window, writer, notes = _prompt(opened, text, found.passages)
+    quotable = _quotable(opened, text, found.passages) if near and sent is None else None
     candidates = tuple(
         Candidate(
             one,
             dense.get(numbers[one.chunk_id]),
             lexical.get(numbers[one.chunk_id]),
-            _fate(one, k, use),
+            _fate(one, k, near=near, sent=sent),
         )
         for one in everything
     )
@@ -145,21 +144,20 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
         snapshot=found.snapshot,
         k=k,
         space=str(opened.questions.space),
-        model=use.model,
+        model=writer,
         candidates=candidates,
-        filtered=0 if rows is None else searcher.reader.count - len(rows),
         dense=len(dense),
         lexical=len(lexical),
         both=len(dense.keys() & lexical.keys()),
         merged=len(dense.keys() | lexical.keys()) - len(everything),
-        relevant=use.relevant,
+        relevant=near,
         best_cosine=max(cosines, default=None),
-        sentence_cosine=use.sentence_cosine,
-        parts=use.parts,
-        window=use.window,
+        quotable=quotable,
+        parts=parts if near else (),
+        window=window,
         stages={name: round(seconds, 4) for name, seconds in stages.items()},
         receipt=found.receipt,
-        notes=(*found.notes, *use.notes),
+        notes=(*found.notes, *notes),
     )
 
 
@@ -201,45 +199,36 @@ def _ranks(table: _Watched, search: str) -> dict[int, int]:
     return {number: rank for rank, (number, _) in enumerate(first, 1)}
 
 
-def _fate(passage: Passage, k: int, use: _Use) -> Fate:
+def _fate(passage: Passage, k: int, *, near: bool, sent: set[int] | None) -> Fate:
     if passage.n > k:
         return "not asked for"
-    if not use.relevant:
+    if not near:
         return "nothing relevant"
-    if use.sent is None:
+    if sent is None:
         return "read"
-    return "sent" if passage.n in use.sent else "no room"
+    return "sent" if passage.n in sent else "no room"
 
 
-@dataclass(frozen=True)
-class _Use:
-    """What would be made of passages: `sent` are their numbers, None without a language model."""
-
-    relevant: bool
-    sentence_cosine: float | None = None
-    model: str = "none"
-    sent: frozenset[int] | None = None
-    parts: tuple[tuple[str, int], ...] = ()
-    window: int | None = None
-    notes: tuple[str, ...] = ()
+def _quotable(opened: Opened, question: str, passages: Sequence[Passage]) -> bool | None:
+    cosine = extract(question, passages, opened.questions.local())[2]
+    return None if cosine is None else answerable(question, passages, cosine)
 
 
-def _use(opened: Opened, question: str, passages: Sequence[Passage]) -> _Use:
-    """As `answering` decides, up to the point where a language model would be asked."""
-    near = bool(passages) and relevant(question, passages)
+def _prompt(
+    opened: Opened, question: str, passages: Sequence[Passage]
+) -> tuple[tuple[tuple[str, int], ...], set[int] | None, int | None, str, tuple[str, ...]]:
+    """Parts and their tokens, the passages that fit, the window, the model's name, and what went wrong."""
     try:
         llm = opened.notebook.make_llm(opened.notebook.config)
     except BadKey as error:
-        return _Use(near, notes=(str(error),))
+        return (), None, None, "none", (str(error),)
     if llm is None:
-        cosine = extract(question, passages, opened.questions.local()).cosine if near else None
-        return _Use(near and (cosine is None or answerable(question, passages, cosine)), cosine)
-    model, window = str(llm.metadata.model_name), int(llm.metadata.context_window)
-    if not near:
-        return _Use(near, model=model, sent=frozenset(), window=window)
+        return (), None, None, "none", ()
+    from rag.prompting import parts, prompt
+
+    window, model = int(llm.metadata.context_window), str(llm.metadata.model_name)
     try:
         sent = prompt(question, passages, llm)
     except ContextTooLong as error:
-        return _Use(near, model=model, sent=frozenset(), window=window, notes=(str(error),))
-    fitting = frozenset(one.n for one in sent.passages)
-    return _Use(near, None, model, fitting, tuple(parts_of(sent, model)), window, sent.notes)
+        return (), set(), window, model, (str(error),)
+    return tuple(parts(question, sent, llm)), {one.n for one in sent.passages}, window, model, sent.notes

@@ -96,10 +96,10 @@ class Opened:
     def search(self, text: str, k: int = 8, only: Restriction | None = None) -> Found:
         """The `k` best passages, of those that meet the restriction. Raises SpaceRefused, ModelError, NotFound
         for a source that is not there, and the first time Damaged as `check`."""
-        return self.searcher.search(text, k, self.rows(only))
+        return self.searcher.search(text, k, self.rows_of(only))
 
-    def rows(self, only: Restriction | None) -> NDArray[np.int64] | None:
-        """Row numbers of the chunks that meet a restriction, None for all. Raises NotFound as `search`."""
+    def rows_of(self, only: Restriction | None) -> NDArray[np.int64] | None:
+        """Numbers of the rows that meet a restriction, rising; None for all. Raises NotFound as `search`."""
         if only is None:
             return None
         sources = self.notebook.place.registry.rows(self.manifest.tables["sources"].version)

@@ -96,15 +96,12 @@ def prompt(question: str, passages: Sequence[Passage], llm: LLM) -> Prompt:
     return Prompt(messages, tuple(kept), answer_tokens, tuple(notes))
 
 
-def parts_of(sent: Prompt, model: str) -> list[tuple[str, int]]:
-    """Parts of a prompt with their tokens, as `token_counter` counts them: rules, each passage, and the question with
-    the lines around the passages."""
-    count, _ = token_counter(model)
-    rules, asked = (str(message.content) for message in sent.messages)
-    passages = [(f"passage {one.n}", _shown(one)) for one in sent.passages]
-    material = "\n\n".join(shown for _, shown in passages)
-    parts = [("rules", rules), *passages, ("question", asked.replace(material, "", 1))]
-    return [(name, count(text)) for name, text in parts]
+def parts(question: str, sent: Prompt, llm: LLM) -> list[tuple[str, int]]:
+    """What a prompt is made of, in order, with the tokens of each part: for showing them."""
+    count, _ = token_counter(str(llm.metadata.model_name))
+    texts = [("rules", str(sent.messages[0].content)), ("question", question)]
+    texts[1:1] = [(f"passage {passage.n}", _shown(passage)) for passage in sent.passages]
+    return [(name, count(text)) for name, text in texts]
 
 
 def _fitted(passages: Sequence[Passage], room: int, count: Callable[[str], int]) -> tuple[list[Passage], list[str]]:

@@ -44,7 +44,8 @@ def test_its_settings_are_those_that_are_read() -> None:
 def test_its_commands_are_those_there_are() -> None:
     part = README[README.index("## On the command line") : README.index("## In Python")]
     named = set(re.findall(r"^    python -m rag ([a-z-]+)", part, re.MULTILINE))
-    for cell in re.findall(r"^\| (`.*?`) \|", part, re.MULTILINE):
+    table = part[part.index("| command |") :]
+    for cell in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE):
         named |= {quoted.split()[0] for quoted in re.findall(r"`(.+?)`", cell)}
     usage = subprocess.run(
         [sys.executable, "-m", "rag", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
