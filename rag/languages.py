@@ -35,8 +35,8 @@ def detect_each(texts: Sequence[str]) -> list[str]:
     """
     step = max(1, len(texts) // _SAMPLES)
     whole = detect("\n".join(text[:_SAMPLE] for text in texts[::step]))
-    if not whole:
-        return [""] * len(texts)
+    if not whole or len(texts) == 1:
+        return [whole] * len(texts)
     guesses = [_guess(text[:_SAMPLE]) for text in texts[::step]]
     found = {whole} | {language for language, share in guesses if language and share >= _SURE}
     if len(found) == 1:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rag.analysis import terms
 from rag.errors import Busy, Cancelled, Damaged, NotFound, RagbookError
 from rag.history import forget, keep, kept, rollback
 from rag.loader import open_snapshot
@@ -23,6 +24,8 @@ from tests.notebooks import answered, file, hits, notebook, opened, python, said
 
 NAME = "zanzibar.txt"
 WORD = "quagmire"
+TERM = terms(WORD, "en")[0]
+"""As the text index has it; the beginning of the word."""
 OLD, NEW = (
     "\n\n".join(f"Quagmire {number} of the {age} secret lies near marker {number * 7}." for number in range(6))
     for age in ("former", "present")
@@ -67,8 +70,8 @@ class Secret:
             if "vector" in rows.schema.names:
                 matrix = [np.array(one, np.float32).tobytes() for one in rows["vector"].to_pylist()]
                 places += [f"{name} version {version}: a vector"] * bool(self.vectors & set(matrix))
-            if WORD.encode() in self.words and table.list_indices():
-                matched = table.search(WORD, query_type="fts").limit(5).to_arrow()
+            if TERM.encode() in self.words and table.list_indices():
+                matched = table.search(TERM, query_type="fts").limit(5).to_arrow()
                 places += [f"{name} version {version}: in the text index"] * bool(matched.num_rows)
         return places
 
@@ -121,7 +124,7 @@ def lived_in(tmp_path_factory) -> tuple[Path, Secret]:
     shutil.copytree(space / "vectors.lance", space / "damaged-1.lance")
     ids = {row.source_id for row in book.sources() if row.name == NAME}
     assert len(ids) == 1
-    secret = Secret((b"zanzibar", WORD.encode(), ids.pop().encode()), frozenset(vectors_of(book)))
+    secret = Secret((b"zanzibar", TERM.encode(), ids.pop().encode()), frozenset(vectors_of(book)))
     assert len(secret.vectors) >= 5
     return home, secret
 
@@ -233,7 +236,7 @@ def test_the_last_source_and_one_that_was_never_built(tmp_path):
     book = notebook(tmp_path, CountingEmbedding())
     add_without_building(book, NAME, NEW)
     assert "No index was built yet" in purge(book.place, [NAME])[1].verdict.sentence
-    secret = Secret((b"zanzibar", WORD.encode()), frozenset())
+    secret = Secret((b"zanzibar", TERM.encode()), frozenset())
     assert secret.found(tmp_path) == []
     book.add([file(NAME, NEW)])
     _, outcome = purge(book.place, [NAME])
@@ -249,7 +252,7 @@ def test_a_removal_that_was_not_built_yet_stays_wanted(tmp_path):
     with pytest.raises(Cancelled):
         book.remove(["b.txt"], cancelled=lambda: True)
     purge(book.place, [NAME])
-    assert Secret((b"zanzibar", WORD.encode()), frozenset()).found(tmp_path) == []
+    assert Secret((b"zanzibar", TERM.encode()), frozenset()).found(tmp_path) == []
     outcome = notebook(tmp_path).build()
     assert outcome.chunks.total == 2
     assert [row.name for row in book.sources()] == ["a.txt"]
