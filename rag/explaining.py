@@ -44,6 +44,7 @@ class Candidate:
 class Explanation:
     """What a search did. `candidates` are in the order of the fused score, all that either search found.
 
+    `filtered` chunks were not searched, because filters leave them out.
     `dense` and `lexical` count the chunks of each search, `both` those of both, and `merged` those whose text another
     candidate has: they are named with it. `relevant` says whether the passages wanted are close enough to answer from,
     and `best_cosine` is theirs, None without a vector. `quotable` says whether a sentence of them is, None where a
@@ -58,6 +59,7 @@ class Explanation:
     space: str
     model: str
     candidates: tuple[Candidate, ...]
+    filtered: int
     dense: int
     lexical: int
     both: int
@@ -74,9 +76,10 @@ class Explanation:
 
 def sentences_of(one: Explanation) -> list[str]:
     """The explanation in plain sentences: what was found, merged, judged and left out."""
-    said = [
-        f"By meaning {count(one.dense, 'chunk')}, by words {count(one.lexical, 'chunk')}; {one.both:,} in both.",
-    ]
+    said = [f"Filters leave out {count(one.filtered, 'chunk')}."] if one.filtered else []
+    said.append(
+        f"By meaning {count(one.dense, 'chunk')}, by words {count(one.lexical, 'chunk')}; {one.both:,} in both."
+    )
     if one.merged:
         said.append(f"{count(one.merged, 'chunk')} with the text of another: shown once, with all their sources.")
     if not one.candidates:
@@ -131,7 +134,7 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
             one,
             dense.get(numbers[one.chunk_id]),
             lexical.get(numbers[one.chunk_id]),
-            _fate(one, k, near=near, sent=sent),
+            _fate(one, k, near=near and quotable is not False, sent=sent),
         )
         for one in everything
     )
@@ -146,6 +149,7 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
         space=str(opened.questions.space),
         model=writer,
         candidates=candidates,
+        filtered=0 if rows is None else searcher.reader.count - len(rows),
         dense=len(dense),
         lexical=len(lexical),
         both=len(dense.keys() & lexical.keys()),
@@ -157,7 +161,7 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
         window=window,
         stages={name: round(seconds, 4) for name, seconds in stages.items()},
         receipt=found.receipt,
-        notes=(*found.notes, *notes),
+        notes=(*found.notes, *(notes if near else ())),  # where nothing is sent, it need not fit
     )
 
 

@@ -107,6 +107,23 @@ def test_nothing_relevant_is_said_with_the_threshold(home):
     assert any(line.startswith("Nothing relevant: the best cosine is ") for line in sentences_of(explained))
 
 
+def test_filters_say_what_they_leave_out(home):
+    snapshot = opened(notebook(home, CountingEmbedding()))
+    only = Restriction(sources=("owls.md",))
+    explained = explain(snapshot, "When do owls hunt?", 8, only)
+    assert tuple(one.passage for one in explained.candidates) == snapshot.search("When do owls hunt?", 8, only).passages
+    assert {one.passage.source for one in explained.candidates} == {"owls.md"}
+    assert explained.filtered == snapshot.table.count - 1
+    assert sentences_of(explained)[0] == f"Filters leave out {explained.filtered} chunks."
+
+
+def test_what_is_not_sent_need_not_fit(home):
+    llm = ScriptedLLM("So.", window=300)
+    assert explain(opened(notebook(home, CountingEmbedding(), llm=llm)), "zzqx wvut").notes == ()
+    (note,) = explain(opened(notebook(home, CountingEmbedding(), llm=llm)), "When do owls hunt?").notes
+    assert "too small for the question and one passage" in note
+
+
 def test_without_words_there_is_nothing(home):
     explained = explain(opened(notebook(home, CountingEmbedding())), "?!")
     assert explained.candidates == ()
@@ -179,6 +196,7 @@ def test_a_question_that_no_sentence_answers_is_told_to_be_declined(tmp_path):
     assert (answered.relevant, answered.quotable) == (True, True)
     assert (declined.relevant, declined.quotable) == (True, False)
     assert any("near enough to the question to be quoted" in line for line in sentences_of(declined))
+    assert (answered.candidates[0].fate, declined.candidates[0].fate) == ("read", "nothing relevant")
 
 
 def test_only_what_meets_the_filters_is_explained(home):
