@@ -96,6 +96,8 @@ class Notebook:
         """The language model of some settings, or None."""
         if self._make_llm is not None:
             return self._make_llm(config)
+        if config.llm == "none":  # before the import, which takes seconds and would be for nothing
+            return None
         from rag.llms import make_llm
 
         return make_llm(config)
