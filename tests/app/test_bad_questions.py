@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from html.parser import HTMLParser
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -21,6 +22,17 @@ POISON = (
     "<img src=https://evil.example/x.png onerror=alert(1)> <script>fetch('https://evil.example')</script> "
     "[the refund form](javascript:alert(1)) and [rules](https://evil.example/rules).\n"
 )
+
+
+class Links(HTMLParser):
+    """Everything that a browser would load or follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("href", "src", "action", "data", "srcset")]
 
 
 def ask(at: AppTest, question: str) -> None:
@@ -79,7 +91,10 @@ def test_a_poisoned_document_is_quoted_as_text(open_page: Open, notebook: rag.No
     assert "within 30 days" in cell.answer.text
     shown = words(at)
     assert not re.search(r"<(?:img|script|iframe|object|link)\b", shown)
-    assert not re.search(r"<[^<>]*\b(?:href|src)=[\"']?(?:https?://evil|javascript:)", shown)
+    links = Links()
+    links.feed(shown)
+    assert links.found
+    assert not [link for link in links.found if not link.startswith(("#", "./", "/"))]
     answer = next(body for body in shown.split("\n") if 'class="answer"' in body)
     assert "evil.example/p.png" not in re.sub(r'title="[^"]*"', "", answer)  # the tooltip quotes, word for word
 
