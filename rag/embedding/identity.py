@@ -19,15 +19,15 @@ def identity(config: Config) -> dict[str, Any]:
             revision = (
                 f"{multilingual.WEIGHTS_DIGEST[:16]} {multilingual.VOCABULARY_DIGEST[:16]} {multilingual.VERSION}"
             )
-            dimensions, window = multilingual.DIMENSIONS, f"{multilingual.WINDOW} characters"
+            size, window = multilingual.DIMENSIONS, f"{multilingual.WINDOW} characters"
         else:
-            revision, dimensions = minilm.MODEL_DIGEST[:16], minilm.DIMENSIONS
+            revision, size = minilm.MODEL_DIGEST[:16], minilm.DIMENSIONS
             window = f"{minilm.WINDOW} tokens"
         return {
             "provider": "local",
             "model": config.embed_model,
             "revision": revision,
-            "dimensions": dimensions,
+            "dimensions": size,
             "query_prefix": "",
             "text_prefix": "",
             "normalise": True,
