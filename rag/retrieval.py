@@ -53,7 +53,9 @@ Arabic, Russian or Thai the embedded model does not know at all, hence nothing f
 """
 
 SEVERAL = frozenset("ar de en es fr it ja ko nl pl pt ru th tr zh".split())  # noqa: SIM905
-"""Languages of the multilingual local model. For a question or a chunk in another one, nobody measured it."""
+"""Languages of the multilingual local model, in which its cosine weighs `ENGLISH`; in others as little as that of the
+embedded model. Measured on XQuAD, nDCG@10 (`docs/answers.md`): English .973, German .953, Chinese .967, by words alone
+.965, .935 and .965."""
 
 _LONGEST_QUESTION = 2000
 _STEP = 32
