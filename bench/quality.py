@@ -18,6 +18,7 @@ import numpy as np
 from bench.figures import Report
 from bench.judged import Collection, find, read
 from bench.meter import cpu
+from rag.config import LOCAL_MODEL
 
 DEPTH = 100
 """Documents of a run that count."""
@@ -181,7 +182,7 @@ def _ragbook(collection: Collection, work: Path) -> tuple[Ask, Ask]:
 class _Given:
     """Vectors of questions that are known already, of the embedded model."""
 
-    space = SimpleNamespace(provider="local")
+    space = SimpleNamespace(provider="local", model=LOCAL_MODEL)
     canary_texts = 0
 
     def __init__(self, vectors: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rag.config import Config
-from rag.embedding.tokens import tokenizer_for
+from rag.embedding.tokens import measures_minilm, tokenizer_for
 from rag.errors import Damaged, ReadError
 from rag.fingerprint import vector_key
 from rag.manifest import Manifest
@@ -33,7 +33,8 @@ _PREFIX_CHARS = 120
 
 @dataclass(frozen=True)
 class Cut:
-    """A way of splitting: most tokens of a chunk, most tokens repeated, and whether by the local model's tokenizer."""
+    """A way of splitting: most tokens of a chunk, most tokens repeated, and whether by the tokenizer of the embedded
+    model."""
 
     size: int
     overlap: int
@@ -133,10 +134,14 @@ def _manifests(place: Place) -> Iterator[Manifest]:
 
 
 def _shelves(place: Place, manifests: Sequence[Manifest]) -> Iterator[Shelf]:
-    known = {space.fingerprint: (space.dimensions, space.provider) for space in place.spaces.all()}
+    known = {
+        space.fingerprint: (space.dimensions, measures_minilm(space.provider, space.model))
+        for space in place.spaces.all()
+    }
     for manifest in manifests:
         embedder = manifest.recipe["embedder"]
-        known.setdefault(manifest.space_fp, (int(embedder["dimensions"]), str(embedder["provider"])))
+        measured = measures_minilm(str(embedder["provider"]), str(embedder["model"]))
+        known.setdefault(manifest.space_fp, (int(embedder["dimensions"]), measured))
     for name in place.objects.folders("spaces"):
         folder = place.objects.root / "spaces" / name
         if not (folder / f"{TABLE}.lance").exists():
@@ -147,10 +152,10 @@ def _shelves(place: Place, manifests: Sequence[Manifest]) -> Iterator[Shelf]:
                 f"spaces/{name}/space.json cannot be read and no snapshot tells of it, so nobody can say whose vectors "
                 "lie there. Run doctor --repair, or move the folder out of the home."
             )
-        dimensions, provider = known[space_fp]
+        dimensions, local = known[space_fp]
         cached = VectorCache(folder, dimensions).addresses()
         vectors = {key: _short(vector) for key, vector in cached}
-        yield Shelf(folder, space_fp, dimensions, provider == "local", vectors)
+        yield Shelf(folder, space_fp, dimensions, local, vectors)
 
 
 def _saved_cuts(notebooks: Sequence[Place], config: Config) -> set[tuple[int, int]]:

@@ -21,6 +21,9 @@ Embedder = Literal["local", "openai", "openai-compatible"]
 Llm = Literal["none", "openai", "openai-compatible"]
 
 LOCAL_MODEL = "all-MiniLM-L6-v2"
+MULTILINGUAL_MODEL = "universal-sentence-encoder-multilingual-3"
+LOCAL_MODELS = {LOCAL_MODEL: 384, MULTILINGUAL_MODEL: 512}
+"""The models that run in this process, with their dimensions; the second is an optional extra."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("RAGBOOK_EMBEDDER", "who makes vectors", "local", ("local", "openai", "openai-compatible"), savable=True),
     Setting(
         "RAGBOOK_EMBED_MODEL",
-        "embedding model; `text-embedding-3-small` for `openai`; must be named for `openai-compatible`",
+        f"embedding model; `{LOCAL_MODEL}` or `{MULTILINGUAL_MODEL}` for `local`; "
+        "`text-embedding-3-small` for `openai`; must be named for `openai-compatible`",
         savable=True,
     ),
     Setting(
@@ -181,14 +185,16 @@ def _checked(values: Mapping[str, str], origins: Mapping[str, str]) -> Config:
     llm_base_url = _address("RAGBOOK_LLM_BASE_URL", values["RAGBOOK_LLM_BASE_URL"])
     dimensions = _whole("RAGBOOK_EMBED_DIMENSIONS", values["RAGBOOK_EMBED_DIMENSIONS"], 8, 65536)
     if embedder == "local":
-        if embed_model and embed_model != LOCAL_MODEL:
+        embed_model = embed_model or LOCAL_MODEL
+        if embed_model not in LOCAL_MODELS:
             raise ConfigError(
-                f"RAGBOOK_EMBED_MODEL is {embed_model!r}, but the local embedder has one model: {LOCAL_MODEL}. "
-                "Leave the name out, or set RAGBOOK_EMBEDDER to openai or openai-compatible."
+                f"RAGBOOK_EMBED_MODEL is {embed_model!r}, but the local models are {' and '.join(LOCAL_MODELS)}. "
+                "Name one of them or none, or set RAGBOOK_EMBEDDER to openai or openai-compatible."
             )
-        if dimensions not in (None, 384):
-            raise ConfigError(f"RAGBOOK_EMBED_DIMENSIONS is {dimensions}, but {LOCAL_MODEL} has 384. Leave it out.")
-        embed_model, embed_base_url, dimensions = LOCAL_MODEL, None, None
+        known = LOCAL_MODELS[embed_model]
+        if dimensions not in (None, known):
+            raise ConfigError(f"RAGBOOK_EMBED_DIMENSIONS is {dimensions}, but {embed_model} has {known}. Leave it out.")
+        embed_base_url, dimensions = None, None
     elif embedder == "openai":
         embed_model = embed_model or "text-embedding-3-small"
     else:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from rag.config import LOCAL_MODEL, Config
+from rag.config import LOCAL_MODEL, LOCAL_MODELS, Config
 from rag.errors import BadKey, Damaged, NotFound
 from rag.place import Place
 from rag.spaces import Space, draft
@@ -27,7 +27,7 @@ _REMEMBERED = 256
 class Questions:
     """Embeds questions for one snapshot. Safe to share by threads; the model is made at the first question.
 
-    Where the configured model is another one, the embedded model answers for its own space, because it needs no
+    Where the configured model is another one, a local model answers for its own space, because it needs no
     settings; for any other space there is no vector, and searching goes by words alone.
     """
 
@@ -55,12 +55,12 @@ class Questions:
         fields = draft(self._config)
         if {**asdict(self.space), **fields} == asdict(self.space):
             return self._config
+        if self.space.provider != "local" or self.space.model not in LOCAL_MODELS:
+            return None
         local = replace(
-            self._config, embedder="local", embed_model=LOCAL_MODEL, embed_base_url=None, embed_dimensions=None
+            self._config, embedder="local", embed_model=self.space.model, embed_base_url=None, embed_dimensions=None
         )
-        if self.space.provider == "local" and {**asdict(self.space), **draft(local)} == asdict(self.space):
-            return local
-        return None
+        return local if {**asdict(self.space), **draft(local)} == asdict(self.space) else None
 
     def vector(self, text: str) -> tuple[npt.NDArray[np.float32] | None, str]:
         """The (d,) float32 vector of a question, L2-normalised; or None and why there is none, in a sentence.
@@ -100,8 +100,9 @@ class Questions:
     _canary_texts = 0
 
     def local(self) -> Embedder | None:
-        """The embedder where using it is free of charge: for scoring sentences."""
-        return self._embedder if self.space.provider == "local" else None
+        """The embedder where using it is free of charge and its cosines are those that thresholds were measured with:
+        for scoring sentences."""
+        return self._embedder if self.space.provider == "local" and self.space.model == LOCAL_MODEL else None
 
     def _recorded(self, embedder: Embedder, purpose: Purpose) -> AbstractContextManager[Recording]:
         return recorded(

@@ -129,10 +129,10 @@ def needs(found: Examination, *prefixes: str) -> bool:
 
 def _price(config: Config, texts: Sequence[str]) -> tuple[int, float | None]:
     """Tokens of texts and what embedding them costs in US dollars, None where the price is unknown."""
-    from rag.embedding.tokens import count_minilm, count_openai
+    from rag.embedding.tokens import counter_for
 
+    tokens = sum(counter_for(config)(texts))
     if config.embedder == "local":
-        return sum(count_minilm(texts)), 0.0
-    tokens = sum(count_openai(texts))
+        return tokens, 0.0
     price = embedding_endpoint(config).embedding_price
     return tokens, None if price is None else tokens * price / 1e6

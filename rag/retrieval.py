@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.citations import Found, Passage
+from rag.config import MULTILINGUAL_MODEL
 from rag.duplicates import Likeness
 from rag.manifest import Receipt, VerdictName
 from rag.stopwords import NOT_LATIN, question_language
@@ -51,10 +52,24 @@ Scores keep what ranks throw away: how far ahead the first hit is. That is why a
 Arabic, Russian or Thai the embedded model does not know at all, hence nothing for them.
 """
 
+SEVERAL = frozenset("ar de en es fr it ja ko nl pl pt ru th tr zh".split())  # noqa: SIM905
+SEVERAL_SAME = 0.4
+"""Languages of the multilingual local model, and what its cosine weighs where question and chunk are in the same one;
+across two of them `ENGLISH`; in any other language as little as that of the embedded model.
+
+nDCG@10 by these weights, the same language:
+
+| | words | model | 0.3 | 0.4 | 0.5 | 0.6 |
+|---|---|---|---|---|---|---|
+| Cranfield | .364 | .211 | .374 | **.371** | .361 | .347 |
+| XQuAD English | .965 | .914 | .971 | **.974** | .974 | .973 |
+| XQuAD German | .935 | .883 | .947 | **.951** | .955 | .953 |
+"""
+
 _LONGEST_QUESTION = 2000
 _STEP = 32
 
-__all__ = ["POOL", "Searcher", "dense_weight"]
+__all__ = ["POOL", "Searcher", "dense_weight", "multilingual_weight"]
 
 
 @dataclass(frozen=True)
@@ -151,11 +166,13 @@ class Searcher:
 
     def _weights(self, question: str) -> Callable[[int], float]:
         """What the cosine of each chunk weighs."""
-        if self.questions.space.provider != "local":
+        space = self.questions.space
+        if space.provider != "local":
             return lambda _: ENGLISH
+        weight = multilingual_weight if space.model == MULTILINGUAL_MODEL else dense_weight
         languages = self.reader.languages()
         spoken = question_language(question, set(languages))
-        weights = {language: dense_weight(spoken, language) for language in set(languages)}
+        weights = {language: weight(spoken, language) for language in set(languages)}
         return lambda number: weights[languages[number]]
 
     def _found(
@@ -194,6 +211,14 @@ def dense_weight(question: str, chunk: str) -> float:
     if question == chunk:
         return ENGLISH if chunk == "en" else 0.0 if chunk in NOT_LATIN else OTHER
     return ACROSS_SCRIPTS if NOT_LATIN & {question, chunk} else ACROSS
+
+
+def multilingual_weight(question: str, chunk: str) -> float:
+    """As `dense_weight`, of the multilingual local model."""
+    question, chunk = question or chunk or "en", chunk or question or "en"
+    if not {question, chunk} <= SEVERAL:
+        return dense_weight(question, chunk)
+    return SEVERAL_SAME if question == chunk else ENGLISH
 
 
 def _rounded(score: float | None) -> float | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rag.config import MULTILINGUAL_MODEL
 from rag.embedding.embedder import Embedder
 from rag.embedding.endpoint import Patience, embedding_endpoint
-from rag.embedding.tokens import count_minilm, count_openai
+from rag.embedding.tokens import counter_for
 from rag.errors import BadKey
 
 if TYPE_CHECKING:
@@ -27,16 +28,17 @@ def make_embedder(config: Config, *, patience: Patience | None = None) -> Embedd
         ModelMissing: if `local` is chosen and the model is not installed.
     """
     if config.embedder == "local":
-        from rag.embedding.local import LocalEmbedding
-        from rag.embedding.minilm import DIMENSIONS, installed
+        from rag.embedding import minilm, multilingual
+        from rag.embedding.local import LocalEmbedding, MultilingualEmbedding
 
-        installed()
+        several = config.embed_model == MULTILINGUAL_MODEL
+        (multilingual if several else minilm).installed()
         return Embedder(
-            LocalEmbedding(),
+            MultilingualEmbedding() if several else LocalEmbedding(),
             batch_size=LOCAL_BATCH,
-            count_tokens=count_minilm,
+            count_tokens=counter_for(config),
             usd_per_million_tokens=0.0,
-            dimensions=DIMENSIONS,
+            dimensions=multilingual.DIMENSIONS if several else minilm.DIMENSIONS,
             symmetric=True,
         )
     endpoint = embedding_endpoint(config)
@@ -50,7 +52,7 @@ def make_embedder(config: Config, *, patience: Patience | None = None) -> Embedd
     return Embedder(
         RemoteEmbedding(endpoint, dimensions=config.embed_dimensions),
         batch_size=OPENAI_BATCH if official else COMPATIBLE_BATCH,
-        count_tokens=count_openai,
+        count_tokens=counter_for(config),
         usd_per_million_tokens=endpoint.embedding_price,
         dimensions=config.embed_dimensions,
         symmetric=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rag.config import Config
+from rag.config import MULTILINGUAL_MODEL, Config
 
 OPENAI_DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 """Sizes when no other is asked for (https://platform.openai.com/docs/guides/embeddings)."""
@@ -13,18 +13,26 @@ OPENAI_DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3
 def identity(config: Config) -> dict[str, Any]:
     """The fields of the wanted space except `variant`; `dimensions` only where they are known beforehand."""
     if config.embedder == "local":
-        from rag.embedding.minilm import DIMENSIONS, MODEL_DIGEST, WINDOW
+        from rag.embedding import minilm, multilingual
 
+        if config.embed_model == MULTILINGUAL_MODEL:
+            revision = (
+                f"{multilingual.WEIGHTS_DIGEST[:16]} {multilingual.VOCABULARY_DIGEST[:16]} {multilingual.VERSION}"
+            )
+            size, window = multilingual.DIMENSIONS, f"{multilingual.WINDOW} characters"
+        else:
+            revision, size = minilm.MODEL_DIGEST[:16], minilm.DIMENSIONS
+            window = f"{minilm.WINDOW} tokens"
         return {
             "provider": "local",
             "model": config.embed_model,
-            "revision": MODEL_DIGEST[:16],
-            "dimensions": DIMENSIONS,
+            "revision": revision,
+            "dimensions": size,
             "query_prefix": "",
             "text_prefix": "",
             "normalise": True,
             "newline_policy": "kept",
-            "long_text": f"mean of windows of {WINDOW} tokens",
+            "long_text": f"mean of windows of {window}",
         }
     fields: dict[str, Any] = {
         "provider": config.embedder,

@@ -1,15 +1,29 @@
-"""The local model as llama-index knows embedding models."""
+"""The local models as llama-index knows embedding models."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
 
-from rag.config import LOCAL_MODEL
-from rag.embedding import minilm
+from rag.config import LOCAL_MODEL, MULTILINGUAL_MODEL
+from rag.embedding import minilm, multilingual
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+
+class Loaded(Protocol):
+    """A local model in memory."""
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Vectors of `texts`, in their order: (n, d) float32, L2-normalised."""
+        ...
 
 
 class LocalEmbedding(BaseEmbedding):
@@ -34,7 +48,7 @@ class LocalEmbedding(BaseEmbedding):
         """The name under which llama-index reports this class."""
         return "LocalEmbedding"
 
-    def load(self) -> minilm.MiniLm:
+    def load(self) -> Loaded:
         """Load the model now, to warm up: about 200 MB and half a second, once per process.
 
         Raises:
@@ -60,3 +74,24 @@ class LocalEmbedding(BaseEmbedding):
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
         return self._get_text_embedding(query)
+
+
+class MultilingualEmbedding(LocalEmbedding):
+    """universal-sentence-encoder-multilingual 3, of 512 dimensions (`embedding.multilingual`)."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("model_name", MULTILINGUAL_MODEL)
+        super().__init__(**kwargs)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name under which llama-index reports this class."""
+        return "MultilingualEmbedding"
+
+    def load(self) -> Loaded:
+        """Load the model now, to warm up: about 150 MB and a second, once per process.
+
+        Raises:
+            ModelMissing: if it is not installed, or a file is not the expected one.
+        """
+        return multilingual.shared()

@@ -8,17 +8,22 @@ import signal
 import numpy as np
 import pytest
 
-from rag.config import Config
+from rag.config import MULTILINGUAL_MODEL, Config
 from rag.errors import Busy, Cancelled
 from rag.garbage import collect
 from rag.history import forget
-from rag.notebook import Incoming
+from rag.notebook import Incoming, Notebook
 from rag.purging import plan_purge, purge
 from rag.snapshots import lease
 from rag.vectors import VectorCache
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import answered, file, notebook, opened, paragraphs, python, settings, text_of
 from tests.promises.test_8_purged_is_in_no_file import NAME, NEW, OLD, WORD, Secret
+
+LONG_WORDS = "\n\n".join(
+    f"Verkehrsinfrastrukturfinanzierung {number}: {WORD} am Grundstücksverkehrsamt, Absatz {number * 7}."
+    for number in range(30)
+)
 
 
 def secret_of(model, *names) -> Secret:
@@ -84,6 +89,20 @@ def test_another_recipe_whose_snapshots_are_forgotten_stays_paid_for(tmp_path):
     planned, _ = purge(book.place, [NAME], book.config)
     assert (planned.unknown, secret_of(model, NAME).found(tmp_path)) == (0, [])
     assert notebook(settings(tmp_path, chunk_size=96)).build().chunks.embedded == 0  # raises if it were called
+
+
+def test_vectors_of_the_multilingual_model_are_told_by_how_their_texts_were_split(tmp_path):
+    """Its chunks are not measured in tokens of the embedded model, whose texts would be others."""
+    several = Config(home=str(tmp_path), embed_model=MULTILINGUAL_MODEL, chunk_size=64, chunk_overlap=8)
+    book = Notebook(several)
+    book.add([file(NAME, LONG_WORDS), file("plain.txt", LONG_WORDS.replace(WORD, "clearing"))])
+    newer = notebook(tmp_path, CountingEmbedding())
+    newer.build()
+    newer.add([file("more.txt", text_of(2, 8))])
+    forget_all_but_the_newest(newer)
+    planned, _ = purge(newer.place, [NAME], newer.config)
+    assert planned.unknown == 0
+    assert Notebook(several).build().chunks.embedded == 2  # of more.txt: all of plain.txt are still there
 
 
 def test_a_build_that_was_cancelled_half_way(tmp_path):

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from rag.config import NAMES, SAVABLE, SETTINGS, Config, Secret, check_slug, load_config
+from rag.config import (
+    LOCAL_MODELS,
+    MULTILINGUAL_MODEL,
+    NAMES,
+    SAVABLE,
+    SETTINGS,
+    Config,
+    Secret,
+    check_slug,
+    load_config,
+)
 from rag.errors import ConfigError
 
 KEY = "sk-very-secret-0123456789"
@@ -134,10 +144,20 @@ def test_a_server_needs_a_model_and_an_address(kind: str, tmp_path: Path) -> Non
     assert "http://localhost:1234/v1" in (config.embed_base_url, config.llm_base_url)
 
 
-def test_openai_has_default_models_and_local_has_one(tmp_path: Path) -> None:
+def test_the_local_models_are_chosen_by_name(tmp_path: Path) -> None:
+    several = {"RAGBOOK_EMBED_MODEL": MULTILINGUAL_MODEL}
+    config = load_config(several, folder=tmp_path)
+    assert (config.embedder, config.embed_model, config.embed_dimensions) == ("local", MULTILINGUAL_MODEL, None)
+    assert load_config({**several, "RAGBOOK_EMBED_DIMENSIONS": "512"}, folder=tmp_path).embed_dimensions is None
+    assert "has 512" in refusal({**several, "RAGBOOK_EMBED_DIMENSIONS": "384"}, tmp_path)
+    unknown = refusal({"RAGBOOK_EMBED_MODEL": "bge-m3"}, tmp_path)
+    assert all(name in unknown for name in ("bge-m3", *LOCAL_MODELS))
+
+
+def test_openai_and_local_have_default_models(tmp_path: Path) -> None:
     config = load_config({"RAGBOOK_EMBEDDER": "openai", "RAGBOOK_LLM": "openai"}, folder=tmp_path)
     assert (config.embed_model, config.llm_model) == ("text-embedding-3-small", "gpt-4.1-mini")
-    assert "one model" in refusal({"RAGBOOK_EMBED_MODEL": "bge-m3"}, tmp_path)
+    assert load_config({}, folder=tmp_path).embed_model == "all-MiniLM-L6-v2"
     assert "has 384" in refusal({"RAGBOOK_EMBED_DIMENSIONS": "256"}, tmp_path)
     assert load_config({"RAGBOOK_EMBED_DIMENSIONS": "384"}, folder=tmp_path).embed_dimensions is None
 

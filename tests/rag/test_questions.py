@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from rag.config import LOCAL_MODELS
 from rag.embedding.adapter import QuestionEmbedding
+from rag.embedding.factory import make_embedder
 from rag.errors import BadKey, ModelError, ServerDown, SpaceRefused
 from rag.notebook import Notebook
 from rag.questions import Questions
+from rag.spaces import Space, draft
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import CANARY, file, notebook, opened, settings
 
@@ -85,6 +90,16 @@ def test_other_settings_have_no_vector_for_this_space(tmp_path, space):
         assert vector is None
         assert "words only" in note
     assert model.calls == 0
+
+
+@pytest.mark.parametrize("model", LOCAL_MODELS)
+def test_a_local_model_answers_for_its_own_space_whatever_the_settings_name(tmp_path, space, model):
+    local = replace(settings(tmp_path), embedder="local", embed_model=model, embed_dimensions=None)
+    own = Space(**draft(local))
+    for named in (local, settings(tmp_path), *(replace(local, embed_model=one) for one in LOCAL_MODELS)):
+        found = Questions(own, space[1], named, make_embedder).config
+        assert found is not None
+        assert (found.embedder, found.embed_model) == ("local", model)
 
 
 def test_as_an_embedding_of_llama_index(tmp_path, space):

