@@ -61,10 +61,15 @@ def _parse(body: Mapping[str, Any], name: str) -> Cell:
     try:
         answer = dict(body["answer"])
         answer["citations"] = tuple(Citation(**one) for one in answer["citations"])
-        answer["passages"] = tuple(Passage(**{**one, "also_in": tuple(one["also_in"])}) for one in answer["passages"])
+        answer["passages"] = tuple(_passage(one) for one in answer["passages"])
         answer["receipt"] = Receipt(**answer["receipt"])
         answer["verdict"] = VerdictName(answer["verdict"])
         answer["notes"] = tuple(answer["notes"])
         return Cell(str(body["id"]), str(body["created"]), Answer(**answer))
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"{name} fails its check: {error!r} while reading its fields.") from error
+
+
+def _passage(fields: Mapping[str, Any]) -> Passage:
+    lists = {"also_in": tuple(fields["also_in"]), "joined": tuple(fields.get("joined", ()))}
+    return Passage(**{**fields, **lists})

@@ -228,7 +228,9 @@ def _prompt(
 
     window, model = int(llm.metadata.context_window), str(llm.metadata.model_name)
     try:
-        sent = prompt(question, passages, llm)
+        sent = prompt(question, passages, llm, opened.neighbours(passages))
     except ContextTooLong as error:
         return (), set(), window, model, (str(error),)
-    return tuple(parts(question, sent, llm)), {one.n for one in sent.passages}, window, model, sent.notes
+    in_it = {chunk_id for one in sent.passages for chunk_id in (one.chunk_id, *one.joined)}
+    numbers = {one.n for one in passages if one.chunk_id in in_it}
+    return tuple(parts(question, sent, llm)), numbers, window, model, sent.notes

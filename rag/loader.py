@@ -17,12 +17,13 @@ from llama_index.core.storage.index_store import SimpleIndexStore
 
 from rag.answering import answer
 from rag.checks import HASHED_AT_OPENING, BadFile, PinnedFiles, clear_the_way
-from rag.citations import Answer, Found
+from rag.citations import Answer, Found, Passage
 from rag.embedding.adapter import NoTransformation, QuestionEmbedding
 from rag.errors import Damaged, NotFound
 from rag.followups import Turn
 from rag.manifest import Manifest
 from rag.marks import mark
+from rag.neighbours import Neighbours, text_of
 from rag.noticed import notice, still_bad
 from rag.objects import translated
 from rag.progress import IsCancelled, never
@@ -116,17 +117,12 @@ class Opened:
 
     def source_text(self, source_id: str, start: int, end: int) -> str:
         """Characters `start` to `end` of a source, put together from its chunks; gaps between them as line breaks."""
-        text = ""
-        at = start
-        for row in self.table.rows_of_source(source_id):
-            if row.start is None or row.end is None or row.end <= at or row.start >= end:
-                continue
-            if row.start > at and text:
-                text += "\n" * min(2, row.start - at)
-            at = max(at, row.start)
-            text += row.text[at - row.start : min(end, row.end) - row.start]
-            at = min(end, row.end)
-        return text
+        return text_of(self.table.rows_of_source(source_id), start, end)
+
+    def neighbours(self, passages: Sequence[Passage]) -> Neighbours:
+        """The chunks of found passages with those right before and after them."""
+        reader = self.table.reader()
+        return Neighbours(reader.beside(reader.rows([one.chunk_id for one in passages])))
 
 
 def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool = False) -> Opened:
