@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rag.embedding.embedder import Usage
     from rag.llms import LlmUsage
     from rag.loader import Opened
+    from rag.restriction import Restriction
     from rag.tables import ChunkRow
 
 NOTHING = "Nothing in these sources is close to the question."
@@ -39,6 +40,7 @@ class _Frame:
     searched: str
     found: Found
     started: float
+    only: Restriction | None
 
     def answer(
         self,
@@ -64,12 +66,19 @@ class _Frame:
             recipe_fp=self.opened.manifest.recipe_fp,
             space=str(self.opened.questions.space),
             asked=now(),
+            only=self.only,
             **fields,
         )
 
 
 def answer(
-    opened: Opened, text: str, k: int, *, cancelled: IsCancelled, earlier: Sequence[Turn] = ()
+    opened: Opened,
+    text: str,
+    k: int,
+    *,
+    cancelled: IsCancelled,
+    earlier: Sequence[Turn] = (),
+    only: Restriction | None = None,
 ) -> Iterator[str | Answer]:
     """Pieces of the answer's text, then the Answer. See `Opened.ask`."""
     started = time.monotonic()
@@ -87,10 +96,12 @@ def answer(
     if earlier and leans(question):
         searched, used, told = _completed(opened, question, earlier, llm, cancelled)
         notes += told
-    found = opened.search(searched, k)
+    if only is not None and only.words:
+        notes.append(f"Searched only {only.words}.")
+    found = opened.search(searched, k, only)
     receipt = found.receipt if used is None else _and(found.receipt, used)
     found = replace(found, notes=(*notes, *found.notes), receipt=receipt)
-    frame = _Frame(opened, question, searched, found, started)
+    frame = _Frame(opened, question, searched, found, started, only)
     if not found.passages or not relevant(searched, found.passages):
         yield NOTHING
         yield frame.answer("nothing relevant", NOTHING)
@@ -156,7 +167,7 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
     from rag.prompting import prompt
 
     model = str(llm.metadata.model_name)
-    near = frame.opened.neighbours(frame.found.passages)
+    near = frame.opened.neighbours(frame.found.passages, frame.only)
     try:
         sent = prompt(frame.searched, frame.found.passages, llm, near)
     except ContextTooLong as error:

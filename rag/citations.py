@@ -11,6 +11,7 @@ from rag.alignment import align
 from rag.attempt import Aligned
 from rag.manifest import Receipt, VerdictName
 from rag.markers import Claim, Marker, claims, sentence_claims
+from rag.restriction import Restriction
 from rag.terms import terms
 
 State = Literal["verified", "elsewhere", "not found"]
@@ -99,7 +100,7 @@ class Answer:
     `kind`: `extractive` (sentences of the sources), `generated` (a language model's words), `nothing relevant`
     (searched, and no passage is close enough), `failed` (the language model failed: `text` says how; the passages are
     there all the same), `stopped` (by the user; what had come is kept).
-    In `text`, `[n]` marks a citation of passage n.
+    In `text`, `[n]` marks a citation of passage n. `only` is what the search was restricted to.
     """
 
     question: str
@@ -116,6 +117,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     asked: str = ""
     first_token_seconds: float | None = field(default=None)
+    only: Restriction | None = None
 
 
 def cited(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:

@@ -107,22 +107,34 @@ class Opened:
         return only.rows(self.table.reader(), sources)
 
     def ask(
-        self, text: str, k: int = 8, *, cancelled: IsCancelled = never, earlier: Sequence[Turn] = ()
+        self,
+        text: str,
+        k: int = 8,
+        *,
+        cancelled: IsCancelled = never,
+        earlier: Sequence[Turn] = (),
+        only: Restriction | None = None,
     ) -> Iterator[str | Answer]:
         """Pieces of the answer's text as they come; the last item is the Answer. Raises as `search`.
 
-        `earlier` are the questions above with their answers, oldest first, for a question that leans on them.
+        `earlier` are the questions above with their answers, oldest first, for a question that leans on them. Only what
+        meets the restriction is searched and sent; the answer's notes say which.
         """
-        return answer(self, text, k, cancelled=cancelled, earlier=earlier)
+        return answer(self, text, k, cancelled=cancelled, earlier=earlier, only=only)
 
     def source_text(self, source_id: str, start: int, end: int) -> str:
         """Characters `start` to `end` of a source, put together from its chunks; gaps between them as line breaks."""
         return text_of(self.table.rows_of_source(source_id), start, end)
 
-    def neighbours(self, passages: Sequence[Passage]) -> Neighbours:
-        """The chunks of found passages with those right before and after them."""
+    def neighbours(self, passages: Sequence[Passage], only: Restriction | None = None) -> Neighbours:
+        """The chunks of found passages with those right before and after them that meet the restriction."""
         reader = self.table.reader()
-        return Neighbours(reader.beside(reader.rows([one.chunk_id for one in passages])))
+        near = reader.beside(reader.rows([one.chunk_id for one in passages]))
+        numbers = self.rows_of(only)
+        if numbers is not None:
+            meeting = set(numbers.tolist())
+            near = [row for row in near if set(reader.numbers([row.id])) <= meeting]
+        return Neighbours(near)
 
 
 def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool = False) -> Opened:

@@ -33,7 +33,7 @@ def inspector(notebook: Notebook, answer: Answer) -> None:
         from rag.explaining import explain, sentences_of
 
         wanted = len(_found(answer)) or 8
-        explained = explain(session.opened(notebook, answer.snapshot), answer.question, wanted)
+        explained = explain(session.opened(notebook, answer.snapshot), answer.question, wanted, answer.only)
         facts = [f"snapshot {explained.snapshot}", explained.space, wording.money(explained.receipt.cost_usd)]
         st.html(f'<p class="psg-head"><b>{escaped(answer.question)}</b></p>')
         st.html(f'<p class="small">{escaped(" · ".join(facts))}</p>')

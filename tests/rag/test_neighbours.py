@@ -10,6 +10,7 @@ from rag.citations import Passage, cited
 from rag.errors import ContextTooLong
 from rag.neighbours import LONGEST_GAP, Neighbours, gap, page_at, shown, text_of
 from rag.prompting import prompt, token_counter
+from rag.restriction import Restriction
 from rag.tables import ChunkRow
 from rag.words import sentences
 from tests.doubles import CountingEmbedding, ScriptedLLM
@@ -227,6 +228,21 @@ def test_the_prompt_and_the_answer_hold_the_neighbours_with_right_places(tmp_pat
     for citation, quote in zip(answer.citations, (end, begin), strict=True):
         assert text[citation.start : citation.end] == citation.quote == quote
         assert not found.start <= citation.start < citation.end <= found.end
+
+
+def test_neighbours_meet_the_restriction_of_the_search(tmp_path) -> None:
+    first, second, third = paragraphs(3, 3)
+    config = local_settings(tmp_path, chunk_size=64, chunk_overlap=0)
+    notebook(config, CountingEmbedding()).add([file("three.pdf", pdf(first, second, third)), file("a.txt", second)])
+    llm = ScriptedLLM("So [1].")
+    book = notebook(config, CountingEmbedding(), llm=llm)
+    *_, answer = opened(book).ask(second, only=Restriction(("three.pdf",), pages=(2, 3)))
+    assert squeezed(answer.passages[0].text) == f"{second} {third}"
+    assert [one.source for one in answer.passages] == ["three.pdf"]
+    assert "tells of" in llm.prompts[0]
+    assert first not in squeezed(llm.prompts[0])
+    assert answer.only == Restriction(("three.pdf",), pages=(2, 3))
+    assert "Searched only three.pdf, on pages 2 to 3." in answer.notes
 
 
 def test_a_citation_in_the_second_chunk_has_its_own_page(tmp_path) -> None:
