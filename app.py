@@ -17,6 +17,7 @@ from ui.banner import verdict_banner
 from ui.cells import draw_cells, request
 from ui.frame import Page, frame
 from ui.job_card import job_card
+from ui.restricting import search_in
 from ui.untrusted import escaped
 from ui.widgets import empty, header, note
 
@@ -33,6 +34,8 @@ def main() -> None:
         job = job_card(page.notebook)
         verdict_banner(page)
         hint = st.container()
+        if page.status.verdict.snapshot is not None:
+            search_in(page)
         said = _ask_box(page)
         if said is not None:
             request(said)

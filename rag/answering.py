@@ -13,6 +13,7 @@ from rag.extractive import extract
 from rag.followups import Turn, completed, leans, rewritten
 from rag.ledger import Ledger, entry
 from rag.manifest import Receipt
+from rag.neighbours import page_at, shown
 from rag.progress import IsCancelled
 from rag.relevance import answerable, relevant
 from rag.snapshots import now
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from rag.embedding.embedder import Usage
     from rag.llms import LlmUsage
     from rag.loader import Opened
+    from rag.restriction import Restriction
+    from rag.tables import ChunkRow
 
 NOTHING = "Nothing in these sources is close to the question."
 LONGEST_QUESTION = 2000
@@ -37,6 +40,7 @@ class _Frame:
     searched: str
     found: Found
     started: float
+    only: Restriction | None
 
     def answer(
         self,
@@ -62,12 +66,19 @@ class _Frame:
             recipe_fp=self.opened.manifest.recipe_fp,
             space=str(self.opened.questions.space),
             asked=now(),
+            only=self.only,
             **fields,
         )
 
 
 def answer(
-    opened: Opened, text: str, k: int, *, cancelled: IsCancelled, earlier: Sequence[Turn] = ()
+    opened: Opened,
+    text: str,
+    k: int,
+    *,
+    cancelled: IsCancelled,
+    earlier: Sequence[Turn] = (),
+    only: Restriction | None = None,
 ) -> Iterator[str | Answer]:
     """Pieces of the answer's text, then the Answer. See `Opened.ask`."""
     started = time.monotonic()
@@ -85,10 +96,12 @@ def answer(
     if earlier and leans(question):
         searched, used, told = _completed(opened, question, earlier, llm, cancelled)
         notes += told
-    found = opened.search(searched, k)
+    if only is not None and only.words:
+        notes.append(f"Searched only {only.words}.")
+    found = opened.search(searched, k, only)
     receipt = found.receipt if used is None else _and(found.receipt, used)
     found = replace(found, notes=(*notes, *found.notes), receipt=receipt)
-    frame = _Frame(opened, question, searched, found, started)
+    frame = _Frame(opened, question, searched, found, started, only)
     if not found.passages or not relevant(searched, found.passages):
         yield NOTHING
         yield frame.answer("nothing relevant", NOTHING)
@@ -133,7 +146,8 @@ def _extractive(frame: _Frame) -> Iterator[str | Answer]:
         return
     receipt = _with(frame, questions.usage() - before)
     yield text
-    yield frame.answer("extractive", text, _paged(frame.opened, frame.found.passages, citations), receipt=receipt)
+    rows = frame.opened.table.rows(sorted({one.chunk_id for one in citations}))
+    yield frame.answer("extractive", text, _paged(rows, frame.found.passages, citations), receipt=receipt)
 
 
 def _with(frame: _Frame, used: Usage) -> Receipt:
@@ -153,8 +167,9 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
     from rag.prompting import prompt
 
     model = str(llm.metadata.model_name)
+    near = frame.opened.neighbours(frame.found.passages, frame.only)
     try:
-        sent = prompt(frame.searched, frame.found.passages, llm)
+        sent = prompt(frame.searched, frame.found.passages, llm, near)
     except ContextTooLong as error:
         yield frame.answer("failed", str(error), model=model)
         return
@@ -184,7 +199,8 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
     yield frame.answer(
         kind,
         failure or stream.text,
-        () if failure else _paged(frame.opened, sent.passages, checker.finish()),
+        () if failure else _paged(near.rows, sent.passages, checker.finish()),
+        shown(frame.found.passages, sent.passages),
         model=model,
         receipt=replace(_and(frame.found.receipt, stream.usage), seconds=round(time.monotonic() - frame.started, 4)),
         notes=tuple(notes),
@@ -203,16 +219,15 @@ def _and(receipt: Receipt, usage: LlmUsage) -> Receipt:
     )
 
 
-def _paged(opened: Opened, passages: Sequence[Passage], citations: Sequence[Citation]) -> list[Citation]:
+def _paged(rows: Sequence[ChunkRow], passages: Sequence[Passage], citations: Sequence[Citation]) -> list[Citation]:
     """The citations with the page on which each quote begins, where its passage is on more than one."""
-    several = {one.chunk_id for one in passages if one.page != one.page_end}
-    wanted = list({one.chunk_id for one in citations} & several)
-    pages = {row.id: row.metadata.get("pages", ()) for row in opened.table.rows(wanted)} if wanted else {}
+    sources = {one.chunk_id: one.source_id for one in passages if one.page != one.page_end}
     placed = []
     for one in citations:
-        start = one.start
-        begun = [number for number, begins in pages.get(one.chunk_id, ()) if start is not None and begins <= start]
-        placed.append(replace(one, page=begun[-1]) if begun else one)
+        page = None
+        if one.start is not None and one.chunk_id in sources:
+            page = page_at([row for row in rows if row.source_id == sources[one.chunk_id]], one.start)
+        placed.append(one if page is None else replace(one, page=page))
     return placed
 
 

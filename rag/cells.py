@@ -11,6 +11,7 @@ from rag.citations import Answer, Citation, Passage
 from rag.errors import Damaged, NotFound
 from rag.manifest import FORMAT, Receipt, VerdictName, dump_checked, load_checked
 from rag.objects import Objects
+from rag.restriction import Restriction
 from rag.snapshots import now
 
 
@@ -61,10 +62,24 @@ def _parse(body: Mapping[str, Any], name: str) -> Cell:
     try:
         answer = dict(body["answer"])
         answer["citations"] = tuple(Citation(**one) for one in answer["citations"])
-        answer["passages"] = tuple(Passage(**{**one, "also_in": tuple(one["also_in"])}) for one in answer["passages"])
+        answer["passages"] = tuple(_passage(one) for one in answer["passages"])
         answer["receipt"] = Receipt(**answer["receipt"])
         answer["verdict"] = VerdictName(answer["verdict"])
         answer["notes"] = tuple(answer["notes"])
+        answer["only"] = _restriction(answer.get("only"))
         return Cell(str(body["id"]), str(body["created"]), Answer(**answer))
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"{name} fails its check: {error!r} while reading its fields.") from error
+
+
+def _passage(fields: Mapping[str, Any]) -> Passage:
+    lists = {"also_in": tuple(fields["also_in"]), "joined": tuple(fields.get("joined", ()))}
+    return Passage(**{**fields, **lists})
+
+
+def _restriction(fields: Mapping[str, Any] | None) -> Restriction | None:
+    if fields is None:
+        return None
+    pages = fields["pages"]
+    between = None if pages is None else (int(pages[0]), int(pages[1]))
+    return Restriction(tuple(fields["sources"]), tuple(fields["types"]), str(fields["since"]), between)

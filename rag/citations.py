@@ -12,6 +12,7 @@ from rag.claims.attempt import Aligned
 from rag.claims.markers import Claim, Marker, claims, sentence_claims
 from rag.claims.terms import terms
 from rag.manifest import Receipt, VerdictName
+from rag.restriction import Restriction
 
 State = Literal["verified", "elsewhere", "not found"]
 
@@ -33,12 +34,16 @@ _FRAME = re.compile(
 
 @dataclass(frozen=True)
 class Passage:
-    """A chunk found for a question. `n` counts from 1 in the order shown.
+    """A chunk found for a question, in a language model's answer with those beside it. `n` is its rank, from 1.
 
     `start` and `end` are the character range (end exclusive) in the text of the source, `page` the page it begins on,
     None where the format has no pages. `score` is the fused score, 0 to 1; `dense` the cosine, None without a vector or
     where the model does not know the language; `lexical` the BM25 score, None where no word was found. `also_in` names
     other sources that hold the same text, or almost the same.
+
+    With chunks beside it (`rag.neighbours`), text, range, pages and heading are those of the whole; `chunk_id`, `n` and
+    the scores are those of the best chunk found in it, and `joined` are the ids of the others found, whose ranks no
+    passage has. White space between two chunks is not kept and stands as line breaks, as many characters as it has.
     """
 
     n: int
@@ -55,14 +60,16 @@ class Passage:
     dense: float | None = None
     lexical: float | None = None
     also_in: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Citation:
     """A claim of the answer tied to a place. `n` is the number of its passage.
 
-    `quote` is the cited text, character by character as in the source; `start` and `end` are its character range in
-    the source, and `page` its page. In state `not found` there is no such place: `quote` is the claim, the rest None.
+    `quote` is the cited text, character by character as in the source (but for the white space where two chunks of a
+    passage meet); `start` and `end` are its character range in the source, `page` the page it begins on, and `chunk_id`
+    that of its passage. In state `not found` there is no such place: `quote` is the claim, the rest None.
     """
 
     n: int
@@ -93,7 +100,7 @@ class Answer:
     `kind`: `extractive` (sentences of the sources), `generated` (a language model's words), `nothing relevant`
     (searched, and no passage is close enough), `failed` (the language model failed: `text` says how; the passages are
     there all the same), `stopped` (by the user; what had come is kept).
-    In `text`, `[n]` marks a citation of passage n.
+    In `text`, `[n]` marks a citation of passage n. `only` is what the search was restricted to.
     """
 
     question: str
@@ -110,6 +117,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     asked: str = ""
     first_token_seconds: float | None = field(default=None)
+    only: Restriction | None = None
 
 
 def cited(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:

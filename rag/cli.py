@@ -49,6 +49,7 @@ from rag.reports import (
     outcome_report,
     receipt_report,
 )
+from rag.restriction import Restriction
 from rag.verdicts import Status
 
 if TYPE_CHECKING:
@@ -139,8 +140,8 @@ def _parser() -> argparse.ArgumentParser:
         asking = command(name, run, text)
         asking.add_argument("text", metavar="TEXT")
         asking.add_argument("-k", type=_positive, default=8, help="passages; default 8")
+        _add_filters(asking)
         if name == "search":
-            _add_filters(asking)
             asking.add_argument(
                 "--explain", action="store_true", help="say why: ranks, scores, what was left out, time"
             )
@@ -309,10 +310,7 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
     nothing = nothing_to_open(status)
     if nothing is not None:
         return nothing | {"hits": []}
-    from rag.restriction import Restriction
-
-    only = Restriction(tuple(options.source), tuple(options.type), options.since or "", options.pages)
-    restriction = None if only == Restriction() else only
+    restriction = _restriction(options)
     opened = _opened(notebook)
     if options.explain:
         from rag.explaining import explain
@@ -322,6 +320,11 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
         return explanation_report(explained, notebook.status())
     found = opened.search(options.text, options.k, restriction)
     return found_report(replace(found, notes=(*found.notes, *opened.problems)), notebook.status())
+
+
+def _restriction(options: argparse.Namespace) -> Restriction | None:
+    only = Restriction(tuple(options.source), tuple(options.type), options.since or "", options.pages)
+    return None if only == Restriction() else only
 
 
 def _opened(notebook: Notebook) -> Opened:
@@ -344,7 +347,7 @@ def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
         return nothing | {"answer": status.verdict.sentence, "citations": []}
     answer: Answer | None = None
     opened = _opened(notebook)
-    for piece in opened.ask(options.text, options.k):
+    for piece in opened.ask(options.text, options.k, only=_restriction(options)):
         if isinstance(piece, Answer):
             answer = piece
     if answer is None:

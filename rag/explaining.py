@@ -127,7 +127,7 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
     ids = [one.chunk_id for one in everything]
     numbers = dict(zip(ids, searcher.reader.numbers(ids), strict=True))
     near = bool(found.passages) and relevant(text, found.passages)
-    parts, sent, window, writer, notes = _prompt(opened, text, found.passages)
+    parts, sent, window, writer, notes = _prompt(opened, text, found.passages, only)
     quotable = _quotable(opened, text, found.passages) if near and sent is None else None
     candidates = tuple(
         Candidate(
@@ -219,7 +219,7 @@ def _quotable(opened: Opened, question: str, passages: Sequence[Passage]) -> boo
 
 
 def _prompt(
-    opened: Opened, question: str, passages: Sequence[Passage]
+    opened: Opened, question: str, passages: Sequence[Passage], only: Restriction | None
 ) -> tuple[tuple[tuple[str, int], ...], set[int] | None, int | None, str, tuple[str, ...]]:
     """Parts and their tokens, the passages that fit, the window, the model's name, and what went wrong."""
     try:
@@ -232,7 +232,9 @@ def _prompt(
 
     window, model = int(llm.metadata.context_window), str(llm.metadata.model_name)
     try:
-        sent = prompt(question, passages, llm)
+        sent = prompt(question, passages, llm, opened.neighbours(passages, only))
     except ContextTooLong as error:
         return (), set(), window, model, (str(error),)
-    return tuple(parts(question, sent, llm)), {one.n for one in sent.passages}, window, model, sent.notes
+    in_it = {chunk_id for one in sent.passages for chunk_id in (one.chunk_id, *one.joined)}
+    numbers = {one.n for one in passages if one.chunk_id in in_it}
+    return tuple(parts(question, sent, llm)), numbers, window, model, sent.notes

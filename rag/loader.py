@@ -17,12 +17,13 @@ from llama_index.core.storage.index_store import SimpleIndexStore
 
 from rag.answering import answer
 from rag.checks import HASHED_AT_OPENING, BadFile, PinnedFiles, clear_the_way
-from rag.citations import Answer, Found
+from rag.citations import Answer, Found, Passage
 from rag.embedding.adapter import NoTransformation, QuestionEmbedding
 from rag.errors import Damaged, NotFound
 from rag.followups import Turn
 from rag.manifest import Manifest
 from rag.marks import mark
+from rag.neighbours import Neighbours, text_of
 from rag.noticed import notice, still_bad
 from rag.objects import translated
 from rag.progress import IsCancelled, never
@@ -106,27 +107,34 @@ class Opened:
         return only.rows(self.table.reader(), sources)
 
     def ask(
-        self, text: str, k: int = 8, *, cancelled: IsCancelled = never, earlier: Sequence[Turn] = ()
+        self,
+        text: str,
+        k: int = 8,
+        *,
+        cancelled: IsCancelled = never,
+        earlier: Sequence[Turn] = (),
+        only: Restriction | None = None,
     ) -> Iterator[str | Answer]:
         """Pieces of the answer's text as they come; the last item is the Answer. Raises as `search`.
 
-        `earlier` are the questions above with their answers, oldest first, for a question that leans on them.
+        `earlier` are the questions above with their answers, oldest first, for a question that leans on them. Only what
+        meets the restriction is searched and sent; the answer's notes say which.
         """
-        return answer(self, text, k, cancelled=cancelled, earlier=earlier)
+        return answer(self, text, k, cancelled=cancelled, earlier=earlier, only=only)
 
     def source_text(self, source_id: str, start: int, end: int) -> str:
         """Characters `start` to `end` of a source, put together from its chunks; gaps between them as line breaks."""
-        text = ""
-        at = start
-        for row in self.table.rows_of_source(source_id):
-            if row.start is None or row.end is None or row.end <= at or row.start >= end:
-                continue
-            if row.start > at and text:
-                text += "\n" * min(2, row.start - at)
-            at = max(at, row.start)
-            text += row.text[at - row.start : min(end, row.end) - row.start]
-            at = min(end, row.end)
-        return text
+        return text_of(self.table.rows_of_source(source_id), start, end)
+
+    def neighbours(self, passages: Sequence[Passage], only: Restriction | None = None) -> Neighbours:
+        """The chunks of found passages with those right before and after them that meet the restriction."""
+        reader = self.table.reader()
+        near = reader.beside(reader.rows([one.chunk_id for one in passages]))
+        numbers = self.rows_of(only)
+        if numbers is not None:
+            meeting = set(numbers.tolist())
+            near = [row for row in near if set(reader.numbers([row.id])) <= meeting]
+        return Neighbours(near)
 
 
 def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool = False) -> Opened:

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
     from rag.citations import Passage
+    from rag.neighbours import Neighbours
 
 ANSWER_TOKENS = 1024
 """Room kept for the answer; a quarter of the window where that is less."""
 
 _FRAME_TOKENS = 32
 """Roles and separators that servers put around two messages, generously."""
+
+_APART = 2
+"""Tokens between two passages, at most."""
 
 _RULES = (
     "You answer questions from numbered passages of the user's own documents.\n"
@@ -61,8 +65,11 @@ def token_counter(model: str) -> tuple[Callable[[str], int], bool]:
     return lambda text: max((3 * count_bpe("o200k_base", text) + 1) // 2, (len(text.encode()) + 2) // 3), False
 
 
-def prompt(question: str, passages: Sequence[Passage], llm: LLM) -> Prompt:
+def prompt(question: str, passages: Sequence[Passage], llm: LLM, near: Neighbours | None = None) -> Prompt:
     """The messages that ask `llm`, with as many of the best passages as fit its window.
+
+    With `near`, passages that adjoin are sent as one, and where all of them fit they are widened by the chunks beside
+    them as far as there is room.
 
     Raises:
         ContextTooLong: not even one sentence fits beside the question.
@@ -77,6 +84,10 @@ def prompt(question: str, passages: Sequence[Passage], llm: LLM) -> Prompt:
     answer_tokens = min(ANSWER_TOKENS, window // 4)
     room = window - answer_tokens - _FRAME_TOKENS - count(rules) - count(_asked(question, "", fence))
     kept, notes = _fitted(passages, room, count)
+    if near is not None and not notes:
+        kept = near.in_context(kept, lambda one: count(_shown(one)) + _APART, room, widen=True)
+    elif near is not None and len(kept) > 1:
+        kept = near.in_context(kept, lambda one: count(_shown(one)) + _APART, room, widen=False)
     if not kept:
         raise ContextTooLong(
             f"The window of {model} is taken to be {window:,} tokens, which is too small for the question and one "
@@ -108,7 +119,7 @@ def _fitted(passages: Sequence[Passage], room: int, count: Callable[[str], int])
     """The best passages that fit, in order. The first is cut after a sentence rather than left out."""
     kept: list[Passage] = []
     for passage in passages:
-        room -= count(_shown(passage)) + 2
+        room -= count(_shown(passage)) + _APART
         if room < 0:
             break
         kept.append(passage)

@@ -33,6 +33,19 @@ class Restriction:
     since: str = ""
     pages: tuple[int, int] | None = None
 
+    @property
+    def words(self) -> str:
+        """What it leaves, for a sentence: `handbook.md or *.txt, of type pdf, on pages 3 to 10`."""
+        parts = [" or ".join(self.sources)] if self.sources else []
+        if self.types:
+            parts.append(f"of type {' or '.join(self.types)}")
+        if self.pages:
+            first, last = self.pages
+            parts.append(f"on page {first}" if first == last else f"on pages {first} to {last}")
+        if self.since:
+            parts.append(f"added since {self.since}")
+        return ", ".join(parts)
+
     def rows(self, reader: TableReader, known: Sequence[SourceRow]) -> NDArray[np.int64] | None:
         """Numbers of the rows that meet it, rising; None for all. `known` are the sources of the snapshot.
 

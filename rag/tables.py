@@ -254,6 +254,18 @@ class TableReader:
         found = _from_arrow(self._scan(columns, col("source_id").isin([source_id])), self.path)
         return sorted(found, key=lambda row: (row.ordinal, row.id))
 
+    def beside(self, rows: Sequence[ChunkRow]) -> list[ChunkRow]:
+        """Those rows and the ones right before and after them in their sources, by source and ordinal."""
+        places = {(row.source_id, row.ordinal + step) for row in rows for step in (-1, 0, 1)}
+        if not places:
+            return []
+        near = col("source_id").isin(sorted({source_id for source_id, _ in places})) & col("ordinal").isin(
+            sorted({ordinal for _, ordinal in places})
+        )
+        found = _from_arrow(self._scan(self._columns, near), self.path)
+        beside = [row for row in found if (row.source_id, row.ordinal) in places]
+        return sorted(beside, key=lambda row: (row.source_id, row.ordinal, row.id))
+
     def scan(self, columns: Sequence[str]) -> pa.Table:
         """Those columns of all rows, by row number."""
         return self._scan(tuple(columns)).select(list(columns))

@@ -17,12 +17,14 @@ from rag.manifest import Receipt
 from ui import session, wording
 from ui.cells import question_html
 from ui.frame import Page, outdated
+from ui.restricting import restriction
 from ui.untrusted import answer_html, escaped
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from rag.loader import Opened
+    from rag.restriction import Restriction
 
 FRAMES = 30
 """Redraws of a streaming answer per second, however fast its words come."""
@@ -39,16 +41,20 @@ Item = str | Answer | Exception
 class Asking:
     """One question in a thread of its own, so that a stop is noticed while the model is silent."""
 
-    def __init__(self, opened: Opened, question: str, earlier: Sequence[Turn] = ()) -> None:
+    def __init__(
+        self, opened: Opened, question: str, earlier: Sequence[Turn] = (), only: Restriction | None = None
+    ) -> None:
         self.text = ""
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._cancelled = threading.Event()
-        self._opened, self._question, self._earlier = opened, question, earlier
+        self._opened, self._question, self._earlier, self._only = opened, question, earlier, only
         threading.Thread(target=self._run, name="ask", daemon=True).start()
 
     def _run(self) -> None:
         try:
-            for item in self._opened.ask(self._question, cancelled=self._cancelled.is_set, earlier=self._earlier):
+            for item in self._opened.ask(
+                self._question, cancelled=self._cancelled.is_set, earlier=self._earlier, only=self._only
+            ):
                 self._items.put(item)
         except Exception as error:  # noqa: BLE001 it crosses to the page's thread, which raises it
             self._items.put(error)
@@ -100,7 +106,7 @@ def ask(page: Page, number: int, question: str, replaces: str | None) -> None:
                 st.session_state["asked"] = question, replaces  # of the snapshot that answers instead
                 st.rerun()
             raise
-        asking = Asking(index, question, _above(page, replaces))
+        asking = Asking(index, question, _above(page, replaces), restriction(page))
         try:
             answer = _follow(asking, body, line)
         except Exception:

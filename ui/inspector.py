@@ -32,8 +32,8 @@ def inspector(notebook: Notebook, answer: Answer) -> None:
     with boundary("inspector"):
         from rag.explaining import explain, sentences_of
 
-        wanted = len(answer.passages) or 8
-        explained = explain(session.opened(notebook, answer.snapshot), answer.question, wanted)
+        wanted = len(_found(answer)) or 8
+        explained = explain(session.opened(notebook, answer.snapshot), answer.question, wanted, answer.only)
         facts = [f"snapshot {explained.snapshot}", explained.space, wording.money(explained.receipt.cost_usd)]
         st.html(f'<p class="psg-head"><b>{escaped(answer.question)}</b></p>')
         st.html(f'<p class="small">{escaped(" · ".join(facts))}</p>')
@@ -55,8 +55,13 @@ def inspector(notebook: Notebook, answer: Answer) -> None:
 
 
 def _same(answer: Answer, explained: Explanation) -> bool:
-    kept = [passage.chunk_id for passage in answer.passages]
-    return not kept or kept == [one.passage.chunk_id for one in explained.candidates[: len(kept)]]
+    kept = _found(answer)
+    return not kept or kept == {one.passage.chunk_id for one in explained.candidates[: len(kept)]}
+
+
+def _found(answer: Answer) -> set[str]:
+    """Chunks that were found for an answer, also those that are joined to others in it."""
+    return {chunk_id for one in answer.passages for chunk_id in (one.chunk_id, *one.joined)}
 
 
 def _table(explained: Explanation) -> None:

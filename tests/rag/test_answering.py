@@ -81,7 +81,7 @@ def test_passages_that_do_not_fit_the_window_are_left_out_and_counted(tmp_path):
     assert 1 <= sent - 1 < 8  # one is in the question
     assert f"{8 - (sent - 1)} of the passages found did not fit" in answer.notes[-2]
     assert "taken to be 1,200 tokens, and tokens are estimated" in answer.notes[-1]
-    assert len(answer.passages) == 8
+    assert sum(1 + len(one.joined) for one in answer.passages) == 8
 
 
 def test_a_window_too_small_for_anything_says_which_setting_to_change(home):

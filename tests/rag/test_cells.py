@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +8,9 @@ import pytest
 from rag.cells import Cell, Cells
 from rag.citations import Answer, Citation, Passage
 from rag.errors import AlreadyExists
-from rag.manifest import Receipt, VerdictName
+from rag.manifest import FORMAT, Receipt, VerdictName, dump_checked
 from rag.objects import Objects
+from rag.restriction import Restriction
 
 ANSWER = Answer(
     question="Wie viel? “quoted” \u2028 水",
@@ -41,6 +42,23 @@ def test_an_answer_survives_a_restart(cells: Cells, tmp_path: Path) -> None:
     kept = cells.keep(ANSWER)
     assert kept.answer == ANSWER
     assert Cells(Objects(tmp_path), "n").all() == [kept]
+
+
+def test_chunks_joined_to_a_passage_survive_and_older_cells_have_none(cells: Cells, tmp_path: Path) -> None:
+    answer = replace(ANSWER, passages=(replace(ANSWER.passages[0], joined=("c2", "c3")),))
+    assert cells.keep(answer).answer == cells.all()[0].answer == answer
+    before = asdict(ANSWER)
+    del before["passages"][0]["joined"], before["only"]
+    body = {"format": FORMAT, "id": "old", "created": "2020-01-01T00:00:00Z", "answer": before}
+    Objects(tmp_path).create("notebooks/n/cells/old.json", dump_checked(body))
+    assert cells.all()[0].answer == ANSWER
+
+
+def test_what_the_search_was_restricted_to_survives(cells: Cells) -> None:
+    for only in (Restriction(("a.txt", "*.md"), ("pdf",), "2026-01-01", (3, 10)), Restriction(types=("text",))):
+        answer = replace(ANSWER, only=only)
+        assert cells.keep(answer).answer == answer
+        assert cells.all()[-1].answer == answer
 
 
 def test_cells_are_in_the_order_of_asking(cells: Cells) -> None:

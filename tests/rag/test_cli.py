@@ -138,7 +138,13 @@ def test_from_nothing_to_an_answer_and_back(run, library):
         assert filtered["notes"] == ([] if sources else ["No chunk passes the filters."])
     assert "no source 'other.txt'" in run("search", "rise", "--source", "other.txt", "--json", code=1)["error"]
 
+    restricted = run("ask", "Why does dough rise?", "--source", "water.txt", "--type", "txt", "--json")
+    assert {hit["source"] for hit in restricted["hits"]} == {"water.txt"}
+    assert "Searched only water.txt, of type txt." in restricted["notes"]
+    assert "no source 'other.txt'" in run("ask", "rise", "--source", "other.txt", "--json", code=1)["error"]
+
     answer = run("ask", "Why does dough rise?", "--json")
+    assert not any(note.startswith("Searched only") for note in answer["notes"])
     assert answer.keys() >= {"answer", "kind", "citations", "hits", "snapshot", "verdict", "receipt"}
     assert answer["kind"] == "extractive"
     assert "yeast makes carbon dioxide" in answer["answer"]

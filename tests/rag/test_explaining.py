@@ -89,6 +89,15 @@ def test_tokens_of_each_part_are_those_of_what_is_sent(home):
     assert llm.calls == 0
 
 
+def test_chunks_that_are_sent_as_one_are_all_sent(tmp_path):
+    notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(4, 1))])
+    snapshot = opened(notebook(tmp_path, CountingEmbedding(), llm=ScriptedLLM("So [1].")))
+    explained = explain(snapshot, paragraphs(4, 1)[1], 4)
+    assert [one.fate for one in explained.candidates] == ["sent"] * 4
+    assert [name for name, _ in explained.parts] == ["rules", "passage 1", "question"]
+    assert [one.passage.n for one in explained.candidates] == [1, 2, 3, 4]
+
+
 def test_what_does_not_fit_the_window_has_no_room(home):
     explained = explain(opened(notebook(home, CountingEmbedding(), llm=ScriptedLLM("So.", window=900))), "owls", 8)
     fates = [one.fate for one in explained.candidates[:8]]

@@ -231,6 +231,14 @@ def test_few_rows_are_found_alike_with_and_without_all_ids_in_memory(table: Chun
     assert np.array_equal(vectors[0], in_memory.rows(asked[:1], with_vectors=True)[0].vector)
 
 
+def test_what_is_beside_is_of_the_same_source(table: ChunkTable) -> None:
+    table.replace(["a", "b"], [*many("a", 5), *many("b", 2)])
+    reader = table.reader()
+    assert [one.id for one in reader.beside(reader.rows(["a-3", "b-0"]))] == ["a-2", "a-3", "a-4", "b-0", "b-1"]
+    assert [one.id for one in reader.beside(reader.rows(["a-0"]))] == ["a-0", "a-1"]
+    assert reader.beside([]) == []
+
+
 def test_replace_of_many_sources_at_once(table: ChunkTable) -> None:
     names = [f"s{n}" for n in range(600)]
     table.replace(names, [one for name in names for one in many(name, 3)])
