@@ -115,7 +115,7 @@ class LlmReranker:
         # As in answers: nobody who writes a document can know this line.
         fence = f"=== {secrets.token_hex(8)} ==="
         rules = _RULES.format(fence=fence)
-        reply_tokens = min(8 * len(passages) + 64, window // 4)
+        reply_tokens = min(6 * len(passages) + 16, window // 4)
         room = window - reply_tokens - _FRAME_TOKENS - count(rules) - count(_framed(question, "", fence))
         shown = min(len(passages), room // _LEAST)
         if shown < 2:

@@ -165,7 +165,7 @@ def test_passages_are_cut_to_the_window():
     order = LlmReranker(llm).order("Why?", long, cancelled=bool, record=lambda _: None)
     assert order == [23, 0]
     assert all(f"[{n}] w{n} w{n}" in llm.prompts[0] for n in range(1, 25))
-    assert token_counter("scripted")[0](llm.prompts[0]) < 2048 - 256
+    assert token_counter("scripted")[0](llm.prompts[0]) < 2048 - 160
 
 
 def test_a_small_window_shows_fewer_passages_and_believes_no_number_beyond():
@@ -313,7 +313,7 @@ def test_a_server_orders_and_its_own_count_of_tokens_is_recorded(home, misbehavi
     before = fused(home, 3)
     assert ids(found) == [before[2], before[0], before[1]]
     (request,) = misbehaving.requests
-    assert request.body["max_tokens"] == 8 * CANDIDATES + 64
+    assert request.body["max_tokens"] == 6 * CANDIDATES + 16
     assert [one["role"] for one in request.body["messages"]] == ["system", "user"]
     (entry,) = [one for one in Ledger(snapshot.notebook.place.objects).entries() if one.purpose == "rerank"]
     assert (entry.tokens, entry.model) == (409, CHAT_MODEL)
@@ -330,12 +330,13 @@ def test_a_silent_server_is_given_up_and_the_fused_order_stays(home, misbehaving
 
 
 def test_a_real_model_gives_a_permutation_or_a_note(home, chat_server):
-    snapshot = reranked(home, reranker=LlmReranker(chatting(chat_server), timeout=300))
+    few = LlmReranker(chatting(chat_server), candidates=4, timeout=300)
+    snapshot = reranked(home, reranker=few)
     found = snapshot.search(QUESTION, 30)
     before = fused(home, 30)
     assert sorted(ids(found)) == sorted(before)
-    assert ids(found)[CANDIDATES:] == before[CANDIDATES:]
+    assert ids(found)[4:] == before[4:]
     assert found.notes in ((), (f"Not re-ranked: what {CHAT_MODEL} replied names no passage.",))
     assert found.receipt.calls == 3  # canary, question, re-ranking
     (entry,) = [one for one in Ledger(snapshot.notebook.place.objects).entries() if one.purpose == "rerank"]
-    assert 500 < entry.tokens < 2048
+    assert 200 < entry.tokens < 2048
