@@ -17,6 +17,7 @@ from ui.widgets import badge_html, card, header, kv
 
 EMBEDDING = ("RAGBOOK_EMBED_MODEL", "RAGBOOK_EMBED_BASE_URL", "RAGBOOK_EMBED_DIMENSIONS")
 ANSWERS = ("RAGBOOK_LLM_MODEL", "RAGBOOK_LLM_BASE_URL", "RAGBOOK_LLM_CONTEXT")
+RERANKING = ("RAGBOOK_RERANKER_MODEL",)
 
 
 def main() -> None:
@@ -45,10 +46,11 @@ def _fields(page: Page, saved: dict[str, str]) -> dict[str, str]:
     entered: dict[str, str | None] = {}
     with card("embedding"):
         st.html('<h2 class="question">Embedding</h2>')
-        entered.update(_group(page, saved, "RAGBOOK_EMBEDDER", EMBEDDING, without="local"))
+        entered.update(_group(page, saved, "RAGBOOK_EMBEDDER", EMBEDDING, without=("local",)))
     with card("answers"):
         st.html('<h2 class="question">Answers</h2>')
-        entered.update(_group(page, saved, "RAGBOOK_LLM", ANSWERS, without="none"))
+        entered.update(_group(page, saved, "RAGBOOK_LLM", ANSWERS, without=("none",)))
+        entered.update(_group(page, saved, "RAGBOOK_RERANKER", RERANKING, without=("none", "llm")))
     with card("chunking"):
         st.html('<h2 class="question">Chunking</h2>')
         for column, name in zip(st.columns(2), ("RAGBOOK_CHUNK_SIZE", "RAGBOOK_CHUNK_OVERLAP"), strict=True):
@@ -71,13 +73,13 @@ def _fields(page: Page, saved: dict[str, str]) -> dict[str, str]:
 
 
 def _group(
-    page: Page, saved: dict[str, str], kind: str, names: tuple[str, ...], *, without: str
+    page: Page, saved: dict[str, str], kind: str, names: tuple[str, ...], *, without: tuple[str, ...]
 ) -> dict[str, str | None]:
-    """A choice and the fields that it needs; with `without`, those are empty and not shown unless they are fixed."""
+    """A choice and the fields it needs; with one of `without` they are empty, and shown only if they are fixed."""
     entered = {kind: field(page.notebook, kind, saved)}
     chosen = entered[kind] or effective(page.notebook, kind)
     for name in names:
-        if chosen != without or is_fixed(page.notebook, name):
+        if chosen not in without or is_fixed(page.notebook, name):
             entered[name] = field(page.notebook, name, saved)
         else:
             entered[name] = ""

@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag.citations import Answer, Citation, CitationStream, Found, Passage
-from rag.errors import BadKey, Cancelled, ContextTooLong, ModelError, StoreError
+from rag.errors import BadKey, Cancelled, ContextTooLong, ModelError
 from rag.extractive import extract
 from rag.followups import Turn, completed, leans, rewritten
-from rag.ledger import Ledger, entry
 from rag.manifest import Receipt
 from rag.neighbours import page_at, shown
 from rag.progress import IsCancelled
 from rag.relevance import answerable, relevant
 from rag.snapshots import now
-from rag.spending import Recording
+from rag.spending import record_reply, with_reply
 
 if TYPE_CHECKING:
     from rag.embedding.embedder import Usage
@@ -98,8 +97,8 @@ def answer(
         notes += told
     if only is not None and only.words:
         notes.append(f"Searched only {only.words}.")
-    found = opened.search(searched, k, only)
-    receipt = found.receipt if used is None else _and(found.receipt, used)
+    found = opened.search(searched, k, only, cancelled=cancelled)
+    receipt = found.receipt if used is None else with_reply(found.receipt, used)
     found = replace(found, notes=(*notes, *found.notes), receipt=receipt)
     frame = _Frame(opened, question, searched, found, started, only)
     if not found.passages or not relevant(searched, found.passages):
@@ -202,20 +201,11 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
         () if failure else _paged(near.rows, sent.passages, checker.finish()),
         shown(frame.found.passages, sent.passages),
         model=model,
-        receipt=replace(_and(frame.found.receipt, stream.usage), seconds=round(time.monotonic() - frame.started, 4)),
+        receipt=replace(
+            with_reply(frame.found.receipt, stream.usage), seconds=round(time.monotonic() - frame.started, 4)
+        ),
         notes=tuple(notes),
         first_token_seconds=first,
-    )
-
-
-def _and(receipt: Receipt, usage: LlmUsage) -> Receipt:
-    """A receipt with what a language model used."""
-    unknown = receipt.cost_usd is None or usage.cost_usd is None
-    return replace(
-        receipt,
-        calls=receipt.calls + usage.calls,
-        tokens=receipt.tokens + usage.prompt_tokens + usage.completion_tokens,
-        cost_usd=None if unknown else (receipt.cost_usd or 0.0) + (usage.cost_usd or 0.0),
     )
 
 
@@ -232,24 +222,5 @@ def _paged(rows: Sequence[ChunkRow], passages: Sequence[Passage], citations: Seq
 
 
 def _record(opened: Opened, llm: Any, usage: LlmUsage) -> list[str]:
-    """Write what a language model cost into the ledger, before its words are handed on. Where that fails they, which
-    are paid for, are handed on with a sentence that says so."""
-    if not usage.calls or usage.cost_usd == 0.0:
-        return []
-    recording = Recording(Ledger(opened.notebook.place.objects))
-    recording.write(
-        entry(
-            str(llm.metadata.model_name),
-            "answer",
-            texts=0,
-            tokens=usage.prompt_tokens + usage.completion_tokens,
-            cost_usd=usage.cost_usd,
-            notebook=opened.notebook.slug,
-            snapshot=opened.snapshot,
-        )
-    )
-    try:
-        recording.settle()
-    except StoreError as error:
-        return [str(error)]
-    return []
+    place, model = opened.notebook.place, str(llm.metadata.model_name)
+    return record_reply(place, model, usage, "answer", opened.snapshot)

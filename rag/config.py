@@ -19,11 +19,13 @@ from rag.errors import ConfigError
 
 Embedder = Literal["local", "openai", "openai-compatible"]
 Llm = Literal["none", "openai", "openai-compatible"]
+Reranker = Literal["none", "llm", "cross-encoder"]
 
 LOCAL_MODEL = "all-MiniLM-L6-v2"
 MULTILINGUAL_MODEL = "universal-sentence-encoder-multilingual-3"
 LOCAL_MODELS = {LOCAL_MODEL: 384, MULTILINGUAL_MODEL: 512}
 """The models that run in this process, with their dimensions; the second is an optional extra."""
+CROSS_ENCODER = "cross-encoder/ms-marco-MiniLM-L6-v2"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "RAGBOOK_LLM_CONTEXT",
         "window of the language model in tokens, where it is not known or set smaller on the server, 512 to 10000000",
+        savable=True,
+    ),
+    Setting(
+        "RAGBOOK_RERANKER",
+        "who puts the passages found in another order; `cross-encoder` needs `pip install sentence-transformers`",
+        "none",
+        ("none", "llm", "cross-encoder"),
+        savable=True,
+    ),
+    Setting(
+        "RAGBOOK_RERANKER_MODEL",
+        "model of the cross-encoder, from the Hugging Face hub or a folder; "
+        "`cross-encoder/ms-marco-MiniLM-L6-v2` without it",
         savable=True,
     ),
     Setting("OPENAI_API_KEY", "key for `openai`; optional for `openai-compatible`"),
@@ -125,6 +140,8 @@ class Config:
     llm_model: str | None = None
     llm_base_url: str | None = None
     llm_context: int | None = None
+    reranker: Reranker = "none"
+    reranker_model: str | None = None
     api_key: Secret | None = None
     chunk_size: int = 220
     chunk_overlap: int = 32
@@ -207,6 +224,11 @@ def _checked(values: Mapping[str, str], origins: Mapping[str, str]) -> Config:
     else:
         _need(llm_model, "RAGBOOK_LLM_MODEL", "RAGBOOK_LLM")
         _need(llm_base_url, "RAGBOOK_LLM_BASE_URL", "RAGBOOK_LLM")
+    reranker = cast(Reranker, _one_of("RAGBOOK_RERANKER", values["RAGBOOK_RERANKER"]))
+    if reranker == "llm" and llm == "none":
+        raise ConfigError(
+            "RAGBOOK_RERANKER is llm, but RAGBOOK_LLM is none. Set RAGBOOK_LLM, or RAGBOOK_RERANKER=none."
+        )
     size = _whole("RAGBOOK_CHUNK_SIZE", values["RAGBOOK_CHUNK_SIZE"], 32, 8192) or 220
     overlap = _whole("RAGBOOK_CHUNK_OVERLAP", values["RAGBOOK_CHUNK_OVERLAP"], 0, 4096)
     overlap = 0 if overlap is None else overlap
@@ -233,6 +255,8 @@ def _checked(values: Mapping[str, str], origins: Mapping[str, str]) -> Config:
         llm_model=llm_model or None,
         llm_base_url=llm_base_url,
         llm_context=_whole("RAGBOOK_LLM_CONTEXT", values["RAGBOOK_LLM_CONTEXT"], 512, 10_000_000),
+        reranker=reranker,
+        reranker_model=(values["RAGBOOK_RERANKER_MODEL"] or CROSS_ENCODER) if reranker == "cross-encoder" else None,
         api_key=Secret(key) if key else None,
         chunk_size=size,
         chunk_overlap=overlap,

@@ -30,19 +30,21 @@ model's window; `not asked for`: behind the number wanted; `nothing relevant`: n
 
 @dataclass(frozen=True)
 class Candidate:
-    """A passage that either search found. `passage.n` is its rank after fusing, `passage.score` the fused score, and
-    `passage.dense` and `passage.lexical` cosine and BM25. `dense_rank` and `lexical_rank` count from 1 within each
-    search, None where it is not among the best of that one."""
+    """A passage that either search found. `passage.n` is its rank, `fused_rank` the one before re-ranking, the same
+    where nothing is re-ranked; `passage.score` is the fused score, `passage.dense` and `passage.lexical` cosine and
+    BM25. `dense_rank` and `lexical_rank` count from 1 within each search, None where it is not among the best of that
+    one."""
 
     passage: Passage
     dense_rank: int | None
     lexical_rank: int | None
     fate: Fate
+    fused_rank: int
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a search did. `candidates` are in the order of the fused score, all that either search found.
+    """What a search did. `candidates` are all that either search found, by fused score or as re-ranked.
 
     `filtered` chunks were not searched, because filters leave them out.
     `dense` and `lexical` count the chunks of each search, `both` those of both, and `merged` those whose text another
@@ -110,7 +112,8 @@ def sentences_of(one: Explanation) -> list[str]:
 
 
 def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = None) -> Explanation:
-    """Search for `text` and say how its passages came about. Costs the question's vector; asks no language model.
+    """Search for `text` and say how its passages came about. Costs the question's vector, and its re-ranking
+    where that is chosen and was not done before; asks no language model for an answer.
 
     Raises:
         SpaceRefused, ModelError, NotFound: as `Opened.search`.
@@ -119,29 +122,37 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
     started = time.monotonic()
     table: Any = _Watched(searcher.reader)
     model: Any = _Watched(searcher.questions)
-    found = replace(searcher, reader=table, questions=model).search(text, k, rows)
+    found = replace(searcher, reader=table, questions=model).search(text, opened.reranking.depth(k), rows)
     total = time.monotonic() - started
     behind = searcher.search(text, 2 * POOL, rows).passages[len(found.passages) :]  # the vector is made by now
+    fused_ranks = {one.chunk_id: one.n for one in found.passages}
+    before = time.monotonic()
+    found = opened.reranking.reranked(text, found)
+    reranking = time.monotonic() - before
     everything = (*found.passages, *behind)
+    first = found.passages[:k]
     dense, lexical = _ranks(table, "nearest"), _ranks(table, "matching")
     ids = [one.chunk_id for one in everything]
     numbers = dict(zip(ids, searcher.reader.numbers(ids), strict=True))
-    near = bool(found.passages) and relevant(text, found.passages)
-    parts, sent, window, writer, notes = _prompt(opened, text, found.passages, only)
-    quotable = _quotable(opened, text, found.passages) if near and sent is None else None
+    near = bool(first) and relevant(text, first)
+    parts, sent, window, writer, notes = _prompt(opened, text, first, only)
+    quotable = _quotable(opened, text, first) if near and sent is None else None
     candidates = tuple(
         Candidate(
             one,
             dense.get(numbers[one.chunk_id]),
             lexical.get(numbers[one.chunk_id]),
             _fate(one, k, near=near and quotable is not False, sent=sent),
+            fused_ranks.get(one.chunk_id, one.n),
         )
         for one in everything
     )
-    cosines = [one.dense for one in found.passages if one.dense is not None]
+    cosines = [one.dense for one in first if one.dense is not None]
     watched = {"embed the question": model.seconds("vector"), "by meaning": table.seconds("nearest"),
                "by words": table.seconds("matching")}  # fmt: skip
     stages = watched | {"fuse and read": max(0.0, total - sum(watched.values()))}
+    if opened.notebook.config.reranker != "none":
+        stages["re-rank"] = reranking
     return Explanation(
         question=text,
         snapshot=found.snapshot,

@@ -40,7 +40,7 @@ class Entry:
 
     time: str
     model: str
-    purpose: Literal["build", "canary", "question", "answer", "adopt"]
+    purpose: Literal["build", "canary", "question", "answer", "rerank", "adopt"]
     texts: int
     tokens: int
     cost_usd: float | None
@@ -155,7 +155,7 @@ class Ledger:
 
 def entry(
     model: str,
-    purpose: Literal["build", "canary", "question", "answer", "adopt"],
+    purpose: Literal["build", "canary", "question", "answer", "rerank", "adopt"],
     *,
     texts: int,
     tokens: int,

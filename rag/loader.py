@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from rag.noticed import notice, still_bad
 from rag.objects import translated
 from rag.progress import IsCancelled, never
 from rag.questions import Questions
+from rag.reranking import Reranking
 from rag.restriction import Restriction
 from rag.retrieval import Searcher
 from rag.spaces import Space
@@ -94,10 +95,20 @@ class Opened:
         self.check()
         return Searcher(self.table.reader(), self.questions, self.names, self.snapshot)
 
-    def search(self, text: str, k: int = 8, only: Restriction | None = None) -> Found:
-        """The `k` best passages, of those that meet the restriction. Raises SpaceRefused, ModelError, NotFound
-        for a source that is not there, and the first time Damaged as `check`."""
-        return self.searcher.search(text, k, self.rows_of(only))
+    @cached_property
+    def reranking(self) -> Reranking:
+        """What re-ranks the passages of this snapshot, where that is chosen."""
+        return Reranking(self.notebook, self.snapshot)
+
+    def search(
+        self, text: str, k: int = 8, only: Restriction | None = None, *, cancelled: IsCancelled = never
+    ) -> Found:
+        """The `k` best passages, of those that meet the restriction, re-ranked where that is chosen; `cancelled` ends
+        only that. Raises SpaceRefused, ModelError, NotFound for a source that is not there, ConfigError for a
+        re-ranker that is not installed, and the first time Damaged as `check`."""
+        found = self.searcher.search(text, self.reranking.depth(k), self.rows_of(only))
+        found = self.reranking.reranked(text, found, cancelled=cancelled)
+        return found if len(found.passages) <= k else replace(found, passages=found.passages[:k])
 
     def rows_of(self, only: Restriction | None) -> NDArray[np.int64] | None:
         """Numbers of the rows that meet a restriction, rising; None for all. Raises NotFound as `search`."""

@@ -32,6 +32,7 @@ from rag.verdicts import Status, look
 if TYPE_CHECKING:
     from rag.embedding.embedder import Embedder
     from rag.estimate import Estimate
+    from rag.reranking import Reranker
 
 _PENDING = 50
 
@@ -52,7 +53,7 @@ class Notebook:
     """One notebook of one workspace.
 
     `config` are the effective settings: saved settings of this notebook count where nothing stronger is set.
-    `make_embedder` and `make_llm` can be given, for tests and for other models.
+    `make_embedder`, `make_llm` and `make_reranker` can be given, for tests and for other models.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Notebook:
         reload: Callable[[Mapping[str, str]], Config] | None = None,
         make_embedder: Callable[[Config], Embedder] | None = None,
         make_llm: Callable[[Config], Any] | None = None,
+        make_reranker: Callable[[Config], Reranker] | None = None,
     ) -> None:
         self.slug = slug
         with translated(config.home):
@@ -71,6 +73,7 @@ class Notebook:
         self._reload = reload
         self._make_embedder = make_embedder
         self._make_llm = make_llm
+        self._make_reranker = make_reranker
 
     @cached_property
     def config(self) -> Config:
@@ -101,6 +104,14 @@ class Notebook:
         from rag.llms import make_llm
 
         return make_llm(config)
+
+    def make_reranker(self, config: Config) -> Reranker:
+        """The re-ranker of settings under which there is one."""
+        if self._make_reranker is not None:
+            return self._make_reranker(config)
+        from rag.reranking import make_reranker
+
+        return make_reranker(config, self.make_llm)
 
     # ------------------------------------------------------------------ looking
 

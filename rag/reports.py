@@ -98,7 +98,8 @@ def _explanation_lines(explained: Explanation) -> list[str]:
         place = f"{passage.source}{f', page {passage.page}' if passage.page else ''}"
         text = " ".join(passage.text.split())[:60]
         meaning, words = hit(one.dense_rank, passage.dense, 3), hit(one.lexical_rank, passage.lexical, 2)
-        table.append([f"{passage.n}.", f"{passage.score:.4f}", meaning, words, one.fate, f"{place}: {text}"])
+        rank = f"{passage.n}." if passage.n == one.fused_rank else f"{passage.n}. (was {one.fused_rank})"
+        table.append([rank, f"{passage.score:.4f}", meaning, words, one.fate, f"{place}: {text}"])
     widths = [max(len(row[at]) for row in table) for at in range(5)]
     lines = ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in table]
     if explained.parts:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from rag.errors import RagbookError, StoreError
 from rag.ledger import Entry, Ledger, entry, summed
+from rag.manifest import Receipt
 from rag.outcome import count
 from rag.place import Place
 
 if TYPE_CHECKING:
     from rag.embedding.embedder import Embedder
+    from rag.llms import LlmUsage
 
-Purpose = Literal["build", "canary", "question", "answer", "adopt"]
+Purpose = Literal["build", "canary", "question", "answer", "rerank", "adopt"]
 
 
 @dataclass
@@ -101,3 +103,38 @@ def recorded(
     finally:
         embedder.on_paid(None)
     recording.settle()
+
+
+def record_reply(place: Place, model: str, usage: LlmUsage, purpose: Purpose, snapshot: int) -> list[str]:
+    """Write what a language model cost into the ledger, before its words are handed on. Where that fails they, which
+    are paid for, are handed on with a sentence that says so."""
+    if not usage.calls or usage.cost_usd == 0.0:
+        return []
+    recording = Recording(Ledger(place.objects))
+    recording.write(
+        entry(
+            model,
+            purpose,
+            texts=0,
+            tokens=usage.prompt_tokens + usage.completion_tokens,
+            cost_usd=usage.cost_usd,
+            notebook=place.slug,
+            snapshot=snapshot,
+        )
+    )
+    try:
+        recording.settle()
+    except StoreError as error:
+        return [str(error)]
+    return []
+
+
+def with_reply(receipt: Receipt, usage: LlmUsage) -> Receipt:
+    """A receipt with what a language model used."""
+    unknown = receipt.cost_usd is None or usage.cost_usd is None
+    return replace(
+        receipt,
+        calls=receipt.calls + usage.calls,
+        tokens=receipt.tokens + usage.prompt_tokens + usage.completion_tokens,
+        cost_usd=None if unknown else (receipt.cost_usd or 0.0) + (usage.cost_usd or 0.0),
+    )

@@ -28,7 +28,8 @@ def inspect_button(notebook: Notebook, cell: Cell) -> None:
 
 @st.dialog("Why these passages?", position="right", width="large", icon=":material/manage_search:")
 def inspector(notebook: Notebook, answer: Answer) -> None:
-    """Search again on the snapshot of the answer, and show how its passages came about. Asks no language model."""
+    """Search again on the snapshot of the answer, and show how its passages came about. Asks no language model for an
+    answer; one that re-ranks only for what it has not ordered before in this process."""
     with boundary("inspector"):
         from rag.explaining import explain, sentences_of
 
@@ -67,9 +68,11 @@ def _found(answer: Answer) -> set[str]:
 def _table(explained: Explanation) -> None:
     shown = explained.candidates[:SHOWN]
     columns = st.column_config
+    moved = any(one.passage.n != one.fused_rank for one in explained.candidates)
     st.dataframe(
         {
             "Rank": [one.passage.n for one in shown],
+            **({"Before": [one.fused_rank for one in shown]} if moved else {}),
             "Source": [visible(one.passage.source) for one in shown],
             "Place": [visible(place(one.passage)) for one in shown],
             "Became": [one.fate for one in shown],

@@ -21,6 +21,8 @@ LABELS = {
     "RAGBOOK_LLM_MODEL": "Language model",
     "RAGBOOK_LLM_BASE_URL": "Address of the language model server",
     "RAGBOOK_LLM_CONTEXT": "Window of the language model, tokens",
+    "RAGBOOK_RERANKER": "Passages re-ranked by",
+    "RAGBOOK_RERANKER_MODEL": "Model of the cross-encoder",
     "RAGBOOK_CHUNK_SIZE": "Chunk size, tokens",
     "RAGBOOK_CHUNK_OVERLAP": "Overlap, tokens",
     "RAGBOOK_KEEP_SNAPSHOTS": "Snapshots always kept",
@@ -32,6 +34,7 @@ VALUES = {
     "openai-compatible": "A compatible server",
     "none": "Quotes only, no language model",
 }
+_RERANKERS = {"none": "Nothing", "llm": "The language model", "cross-encoder": "A local cross-encoder"}
 _MEANINGS = {setting.name: setting.meaning for setting in rag.SETTINGS}
 _CHOICES = {setting.name: setting.values for setting in rag.SETTINGS}
 _NUMBERS = {
@@ -71,13 +74,14 @@ def field(notebook: Notebook, name: str, saved: dict[str, str]) -> str | None:
     now = effective(notebook, name)
     meaning = f"{name}: {_MEANINGS[name]}".replace("`", "")
     entered: str
+    labels = _RERANKERS if name == "RAGBOOK_RERANKER" else VALUES
     if _CHOICES[name]:
         options = list(_CHOICES[name])
         entered = st.selectbox(
             LABELS[name],
             options,
             index=options.index(now),
-            format_func=lambda value: VALUES.get(value, value),
+            format_func=lambda value: labels.get(value, value),
             key=key,
             disabled=fixed,
             help=meaning,

@@ -135,7 +135,7 @@ class Trial:
         """What the first question of a process loads must not count as that question's time. Only where it is free."""
         for side in self.sides:
             if side.opened.questions.space.provider == "local":
-                side.opened.search(self.questions.questions[0].text, self.k)
+                side.opened.searcher.search(self.questions.questions[0].text, self.k)
 
 
 def asked(opened: Opened, question: Question, k: int, *, answers: bool, cancelled: IsCancelled = never) -> Row:

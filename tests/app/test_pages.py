@@ -221,6 +221,20 @@ def test_another_model_is_a_new_space_and_its_fields_appear(open_page: Open, bui
     assert 'data-impact="none"' in words(at)
 
 
+def test_a_re_ranker_needs_what_it_asks_and_keeps_the_index(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page("settings")
+    assert 'data-setting="RAGBOOK_RERANKER"' in words(at)
+    assert 'data-setting="RAGBOOK_RERANKER_MODEL"' not in words(at)
+    at.selectbox(key="set_main_RAGBOOK_RERANKER").set_value("llm").run()
+    assert "RAGBOOK_LLM is none" in words(at)
+    assert at.button(key="apply").disabled
+    at.selectbox(key="set_main_RAGBOOK_RERANKER").set_value("cross-encoder").run()
+    assert 'data-setting="RAGBOOK_RERANKER_MODEL"' in words(at)
+    assert 'data-impact="none"' in words(at)
+    at.button(key="apply").click().run()
+    assert built.saved_settings() == {"RAGBOOK_RERANKER": "cross-encoder"}
+
+
 def test_a_wrong_setting_shows_its_sentence(open_page: Open, built: rag.Notebook) -> None:
     at = open_page("settings")
     at.number_input(key="set_main_RAGBOOK_CHUNK_OVERLAP").set_value(200).run()

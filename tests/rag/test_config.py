@@ -162,6 +162,18 @@ def test_openai_and_local_have_default_models(tmp_path: Path) -> None:
     assert load_config({"RAGBOOK_EMBED_DIMENSIONS": "384"}, folder=tmp_path).embed_dimensions is None
 
 
+def test_a_re_ranker_is_off_and_needs_what_it_asks(tmp_path: Path) -> None:
+    config = load_config({"RAGBOOK_RERANKER_MODEL": "m"}, folder=tmp_path)
+    assert (config.reranker, config.reranker_model) == ("none", None)
+    assert "It can be none, llm, cross-encoder" in refusal({"RAGBOOK_RERANKER": "yes"}, tmp_path)
+    assert "RAGBOOK_LLM is none" in refusal({"RAGBOOK_RERANKER": "llm"}, tmp_path)
+    config = load_config({"RAGBOOK_RERANKER": "llm", "RAGBOOK_LLM": "openai"}, folder=tmp_path)
+    assert (config.reranker, config.reranker_model) == ("llm", None)
+    environ = {"RAGBOOK_RERANKER": "cross-encoder"}
+    assert load_config(environ, folder=tmp_path).reranker_model == "cross-encoder/ms-marco-MiniLM-L6-v2"
+    assert load_config(environ, folder=tmp_path, saved={"RAGBOOK_RERANKER_MODEL": "m"}).reranker_model == "m"
+
+
 @pytest.mark.parametrize(
     "address", ["localhost:11434", "ftp://x/v1", "http://", "http://x:0/v1", "http://x:99999", "http://[::1", "/v1"]
 )
