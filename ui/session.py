@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import tzinfo
 from functools import cache
 from pathlib import Path
@@ -104,7 +105,7 @@ def _opened(  # every argument is part of the key but the last, whose name begin
     workspace: str,
     slug: str,
     snapshot: int,
-    models: str,  # noqa: ARG001
+    settings: str,  # noqa: ARG001
     code: int,  # noqa: ARG001
     _of: Notebook,
 ) -> Opened:
@@ -123,12 +124,11 @@ def _loads() -> dict[tuple[str, str, str, int], tuple[float, float]]:
 def opened(of: Notebook, snapshot: int) -> Opened:
     """The index of one snapshot, shared by all sessions of the process: immutable, thread-safe, opened once.
 
-    Everything that decides what is in it is in the key: where it lies, the snapshot, the models it asks, our code.
+    Everything that decides what is in it is in the key: where it lies, the snapshot, all settings, our code.
     """
     config = of.config
-    models = repr((config.embedder, config.embed_model, config.embed_base_url, config.embed_dimensions,
-                   config.llm, config.llm_model, config.llm_base_url, config.api_key is not None))  # fmt: skip
-    return _opened(config.home, config.workspace, of.slug, snapshot, models, _code(), of)
+    settings = repr(replace(config, origins={}))  # a secret shows only that it is there
+    return _opened(config.home, config.workspace, of.slug, snapshot, settings, _code(), of)
 
 
 def load_of(of: Notebook, snapshot: int) -> tuple[float, float] | None:

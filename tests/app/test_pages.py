@@ -345,3 +345,12 @@ def test_two_browser_sessions_share_one_opened_snapshot(open_page: Open, built: 
     ask(second, "Within how many days may units be returned?")
     assert session.load_of(built, 1) == load, "opened once"
     assert len(built.cells()) == 2
+
+
+def test_other_settings_open_the_snapshot_anew(built: rag.Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = session.opened(built, 1)
+    assert session.opened(rag.open_notebook(rag.load_config(), "main"), 1) is first
+    monkeypatch.setenv("RAGBOOK_LLM_CONTEXT", "8192")
+    other = session.opened(rag.open_notebook(rag.load_config(), "main"), 1)
+    assert other is not first
+    assert other.notebook.config.llm_context == 8192
