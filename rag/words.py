@@ -9,7 +9,7 @@ from collections.abc import Iterator
 _WORD = re.compile(r"\w+(?:[.'’-]\w+)*")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
 _BREAK = re.compile(
-    r"(?<=[.!?…])(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\betc\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bz\.B\.)[\"'”’»)\]]*\s+(?=[^\s.,;:])|(?<=[。！？])|\n[^\S\n]*\n\s*|\n(?=[^\S\n]*(?:[-*+•·#|>]|\d+[.)])\s)"
+    r"(?<=[.!?…])(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\betc\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bz\.B\.)[\"'”’»)\]]*\s+(?=[^\s.,;:])|(?<=[。！？])|\n[^\S\n]*\n\s*|\n(?=[^\S\n]*(?:[-*+•·#|>]|\d{1,2}[.)])\s)"
 )
 _STOP = frozenset(
     """

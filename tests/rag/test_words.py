@@ -37,6 +37,7 @@ def test_sentences_are_the_text_without_the_space_between(text: str) -> None:
         ("Fruit, e.g. apples, is sold. Dr. Who came.", ["Fruit, e.g. apples, is sold.", "Dr. Who came."]),
         ("水は沸騰する。氷は溶ける。", ["水は沸騰する。", "氷は溶ける。"]),
         ("A list:\n- one\n- two\n1. three", ["A list:", "- one", "- two", "1.", "three"]),
+        ("It returns a status of\n127. Else 0.", ["It returns a status of\n127.", "Else 0."]),
         ("Title\n\nBody of it", ["Title", "Body of it"]),
         ("A line that goes\non here.", ["A line that goes\non here."]),
         ("", []),
