@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 import rag
+from rag.config import LOCAL_MODELS
 from rag.errors import ConfigError
 from rag.manifest import VerdictName
 from ui import wording
@@ -79,7 +80,9 @@ def _group(
     entered = {kind: field(page.notebook, kind, saved)}
     chosen = entered[kind] or effective(page.notebook, kind)
     for name in names:
-        if chosen not in without or is_fixed(page.notebook, name):
+        if (name, chosen) == ("RAGBOOK_EMBED_MODEL", "local"):
+            entered[name] = field(page.notebook, name, saved, among=list(LOCAL_MODELS))
+        elif chosen not in without or is_fixed(page.notebook, name):
             entered[name] = field(page.notebook, name, saved)
         else:
             entered[name] = ""

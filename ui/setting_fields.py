@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -67,20 +68,23 @@ def origin(notebook: Notebook, name: str) -> str:
     return "Saved in this notebook" if where == "saved" else "Default"
 
 
-def field(notebook: Notebook, name: str, saved: dict[str, str]) -> str | None:
-    """Draw the field of one setting; what was entered, or None where the environment decides."""
+def field(notebook: Notebook, name: str, saved: dict[str, str], *, among: Sequence[str] = ()) -> str | None:
+    """Draw the field of one setting; what was entered, or None where the environment decides.
+
+    With `among`, one of these is chosen where the setting could be any text.
+    """
     fixed = is_fixed(notebook, name)
-    key = f"set_{notebook.slug}_{name}"
+    key = f"set_{notebook.slug}_{name}" + ("_among" if among else "")
     now = effective(notebook, name)
     meaning = f"{name}: {_MEANINGS[name]}".replace("`", "")
     entered: str
     labels = _RERANKERS if name == "RAGBOOK_RERANKER" else VALUES
-    if _CHOICES[name]:
-        options = list(_CHOICES[name])
+    options = list(among or _CHOICES[name])
+    if options:
         entered = st.selectbox(
             LABELS[name],
             options,
-            index=options.index(now),
+            index=options.index(now) if now in options else 0,
             format_func=lambda value: labels.get(value, value),
             key=key,
             disabled=fixed,

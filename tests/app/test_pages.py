@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import rag
+from rag.config import LOCAL_MODELS, MULTILINGUAL_MODEL
 from rag.manifest import VerdictName
 from tests.app.walking import HANDBOOK, OUTAGE, finish_job, words
 from ui import session
@@ -354,3 +355,17 @@ def test_other_settings_open_the_snapshot_anew(built: rag.Notebook, monkeypatch:
     other = session.opened(rag.open_notebook(rag.load_config(), "main"), 1)
     assert other is not first
     assert other.notebook.config.llm_context == 8192
+
+
+def test_a_local_model_is_chosen_among_those_there_are(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page("settings")
+    field = at.selectbox(key="set_main_RAGBOOK_EMBED_MODEL_among")
+    assert list(field.options) == list(LOCAL_MODELS)
+    assert at.button(key="apply").disabled
+    field.set_value(MULTILINGUAL_MODEL).run()
+    assert 'data-impact="recipe"' in words(at)
+    at.button(key="apply").click().run()
+    assert not at.exception
+    assert built.saved_settings()["RAGBOOK_EMBED_MODEL"] == MULTILINGUAL_MODEL
+    assert "OTHER_RECIPE" in words(open_page("settings"))
+    assert open_page("settings").selectbox(key="set_main_RAGBOOK_EMBED_MODEL_among").value == MULTILINGUAL_MODEL
