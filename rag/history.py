@@ -85,12 +85,14 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
             # As with every change, what is wanted comes first, in a version of the registry newer than all others: a
             # crash in between leaves a build to do that costs nothing, and not a snapshot that the next build undoes.
             base = max(head.tables["sources"].version, state.registry or 0)
-            version = place.registry.write(rows, base)
+            wished = _wished(place, state, head, rows)
+            version = place.registry.write(rows, base) if wished is None else wished
             sources = pin(place, place.registry.path, version, len(rows), head.tables["sources"])
-            try:
-                state = place.states.change(only_after(state, _wish(version, target.sources_fp, len(rows))))
-            except Conflict:
-                continue
+            if wished is None:
+                try:
+                    state = place.states.change(only_after(state, _wish(version, target.sources_fp, len(rows))))
+                except Conflict:
+                    continue
             manifest = replace(
                 target,
                 snapshot=number_of_next,
@@ -110,6 +112,18 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
                 continue
             return _rolled_back(manifest, head.snapshot, number)
     raise Conflict("Other processes keep publishing snapshots of this notebook. Try again when they have finished.")
+
+
+def _wished(place: Place, state: State, head: Manifest, rows: Sequence[SourceRow]) -> int | None:
+    """The version of the registry in which just these rows are wanted already, by a rollback that was killed before it
+    published; None where they are not. Asked for again, they would be one more state each time."""
+    if state.registry is None or state.registry <= head.tables["sources"].version or state.pending:
+        return None
+    try:
+        same = place.registry.rows(state.registry) == list(rows)
+    except Damaged:
+        return None
+    return state.registry if same else None
 
 
 def _wish(registry: int, sources_fp: str, sources: int) -> Callable[[State], State]:

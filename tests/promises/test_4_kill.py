@@ -28,6 +28,17 @@ def test_killed_at_any_moment_it_is_the_old_or_the_new(name, running: Template, 
     assert figures.debris == 0
 
 
+def test_a_rollback_asked_for_again_leaves_nothing_lying(running: Template, tmp_path):
+    """Killed after it recorded its wish and before it published: the second finds the wish, and records no other."""
+    figures = Figures()
+    stage = staged("rollback", tmp_path, running)
+    for step in range(stage.steps - 14, stage.steps):
+        kill(stage, tmp_path, running, figures, die_at=step)
+    assert figures.old
+    assert figures.new
+    assert figures.debris == 0
+
+
 def test_the_last_step_that_can_be_killed_is_after_the_commit(running: Template, tmp_path):
     """The harness sees both sides of the commit: killed at its first step nothing has happened, at its last all has."""
     stage = staged("update", tmp_path, running)

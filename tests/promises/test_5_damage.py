@@ -231,14 +231,14 @@ def test_damage_is_named_and_building_pays_nothing(whole, tmp_path, kind, damage
     only_hashing_sees_it = (verdict, built) == ("HIT", "RECOVERED")
     assert (book.status(hashing=True).verdict.name == "DAMAGED") == (verdict == "DAMAGED" or only_hashing_sees_it)
     # Where the bit makes it unreadable, whoever opens an older version sets it aside, and then looking sees it too.
-    aside = not (tmp_path / "home" / whole[1][kind]).exists()
-    assert book.status().verdict.name == ("DAMAGED" if only_hashing_sees_it and aside else verdict)
+    path = tmp_path / "home" / whole[1][kind]
+    assert book.status().verdict.name == ("DAMAGED" if only_hashing_sees_it and not path.exists() else verdict)
     assert _answer(book, whole[2]) == answers
     if only_hashing_sees_it:  # and whoever opened knows from then on, until it is repaired
         known = book.status().verdict
         assert known.name == "DAMAGED"
         assert whole[1][kind].name in known.sentence
-        assert aside or "SHA-256" in known.sentence
+        assert ("SHA-256" if path.exists() else "is missing") in known.sentence
         assert known.snapshot == (1 if answers == "older" else None)
     paid = total_chunks(model)
     if built == "refused":
