@@ -21,6 +21,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+import Stemmer
+
 from rag.stopwords import question_language, stop_words
 
 ANALYSIS = "words/1"
@@ -186,6 +188,4 @@ def _stemmed(word: str, language: str) -> str:
 
 @functools.cache
 def _stemmer(name: str) -> Any:
-    import Stemmer
-
     return Stemmer.Stemmer(name)

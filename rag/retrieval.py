@@ -104,10 +104,10 @@ class Searcher:
         vector, note = self.questions.vector(question)
         if note:
             notes.append(note)
+        # The vectors first: the languages that full text needs are read along with them.
+        dense = {} if vector is None else dict(self.reader.nearest(vector, POOL, rows))
         lexical = dict(self.reader.matching(question, POOL, rows))
-        dense: dict[int, float] = {}
         if vector is not None:
-            dense = dict(self.reader.nearest(vector, POOL, rows))
             rest = np.array([number for number in lexical if number not in dense], dtype=np.int64)
             dense |= self.reader.nearest(vector, len(rest), rest)
         passages = self._passages(question, dense, lexical, k)

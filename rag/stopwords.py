@@ -116,13 +116,18 @@ def stop_words(language: str) -> frozenset[str]:
     words = set(_MORE_STOPS.get(language, "").split())
     name = _STOP_LISTS.get(language)
     if name:
-        # Found without importing llama-index, which takes a second.
-        spec = importlib.util.find_spec("llama_index.core")
-        roots = (spec.submodule_search_locations if spec else None) or [""]
-        path = Path(roots[0]) / "_static" / "nltk_cache" / "corpora" / "stopwords" / name
+        path = _folder() / name
         if path.is_file():  # another version may lack one: questions keep their common words then
             words |= set(path.read_text("utf-8").split())
     return frozenset(words)
+
+
+@functools.cache
+def _folder() -> Path:
+    """Where llama-index keeps lists of stop words; found without importing it, which takes a second."""
+    spec = importlib.util.find_spec("llama_index.core")
+    roots = (spec.submodule_search_locations if spec else None) or [""]
+    return Path(roots[0]) / "_static" / "nltk_cache" / "corpora" / "stopwords"
 
 
 def question_language(question: str, preferred: Collection[str] = ()) -> str:

@@ -300,14 +300,18 @@ class TableReader:
         width = self.dimensions
         matrix = np.empty((0, width), dtype=np.float32)
         row_ids: list[NDArray[np.uint64]] = []
+        languages: list[str] = []
         filled = 0
         # Small tables: one batch, whose memory becomes the matrix. Large ones: never twice in memory.
         whole = self.count <= _ZERO_COPY_ROWS
         with _reading(self.path, self.version):
-            query = self._table.search().select(["vector", "_rowid"])
+            # The languages along with them: a scan of their own would take as long again.
+            query = self._table.search().select(["vector", "_rowid", *(["language"] if self._analysed else [])])
             for batch in query.to_batches(batch_size=max(1, self.count) if whole else 16_384):
                 part = batch.column(0).flatten().to_numpy().reshape(-1, width)
                 row_ids.append(batch.column(1).to_numpy())
+                if self._analysed:
+                    languages += batch.column(2).to_pylist()
                 if len(part) == self.count:
                     matrix = part
                 elif filled + len(part) <= self.count:
@@ -319,6 +323,8 @@ class TableReader:
             raise Damaged(f"{self.path.name} version {self.version} is damaged: {filled} of {self.count} vectors.")
         ids = np.concatenate(row_ids) if row_ids else np.empty(0, dtype=np.uint64)
         self._loaded.setdefault("row_ids", _rising(ids, self.path))
+        if self._analysed:
+            self._loaded.setdefault("languages", tuple(languages))
         return ExactIndex(matrix)
 
     def _is_indexed(self) -> bool:
