@@ -25,10 +25,6 @@ import Stemmer
 
 from rag.stopwords import question_language, stop_words
 
-ANALYSIS = "words/1"
-"""Id of this analysis and of the detection of languages, with a number to bump when the same text would give other
-terms. Part of the recipe."""
-
 _SNOWBALL = {
     "ar": "arabic",
     "ca": "catalan",

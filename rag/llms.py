@@ -59,11 +59,6 @@ def make_llm(config: Config) -> LLM | None:
     return RemoteChat(endpoint, context=config.llm_context)
 
 
-def context_window(llm: LLM) -> int:
-    """Tokens that question, passages and answer may have together; a cautious guess for models we do not know."""
-    return int(llm.metadata.context_window)
-
-
 class TextStream(Iterator[str]):
     """An answer as it is written: its pieces in order, none empty. Nothing is sent before the first is asked for.
 

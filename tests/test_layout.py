@@ -18,7 +18,10 @@ import rag
 ROOT = Path(__file__).parent.parent
 BANNED_NAMES = ("utils", "helpers", "common", "manager", "service", "data", "info", "process", "handle")
 MODELS = ("rag.embedding", "rag.llms", "rag.spaces", "rag.answering", "openai", "onnxruntime", "llama_index.embeddings")
-HEAVY = ("llama_index", "lancedb", "pyarrow", "numpy", "onnxruntime", "openai", "streamlit")
+HEAVY = (
+    *("llama_index", "lancedb", "pyarrow", "numpy", "onnx", "onnxruntime", "openai", "streamlit"),
+    *("Stemmer", "py3langid"),
+)
 PURE = {"manifest", "planner", "fingerprint", "errors", "progress", "outcome", "words", "names", "journal"}
 
 
@@ -219,9 +222,9 @@ def test_showing_a_verdict_loads_neither_llama_index_nor_lancedb(tmp_path: Path)
         "config = rag.load_config({'RAGBOOK_HOME': sys.argv[1]})\n"
         "print(rag.open_notebook(config).status().verdict.name)"
     )
-    assert not {"llama_index", "lancedb", "pyarrow", "onnxruntime", "openai", "streamlit"} & set(
-        loaded_after(code, tmp_path / "home")
-    )
+    found = set(loaded_after(code, tmp_path / "home"))
+    assert not {"llama_index", "lancedb", "pyarrow", "onnxruntime", "openai", "streamlit"} & found
+    assert not {"onnx", "Stemmer", "py3langid"} & found
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,7 +12,7 @@ from rag.config import Config, Secret
 from rag.embedding.endpoint import Endpoint, Patience
 from rag.embedding.prices import chat_price, embedding_price
 from rag.errors import BadKey, BadReply, Cancelled, ConfigError, ContextTooLong, ModelError, QuotaExceeded, ServerDown
-from rag.llms import LlmUsage, TextStream, context_window, make_llm, stream
+from rag.llms import LlmUsage, TextStream, make_llm, stream
 from tests.doubles import ScriptedLLM, ask
 from tests.servers import CHAT_MODEL, CHUNK, GOOD_KEY, Misbehaving, events, failure, free_port, hang, status, talk
 
@@ -48,7 +48,7 @@ def test_openai_with_a_known_name_streams_too(chat_server: str) -> None:
     config = Config(llm="openai", llm_model="gpt-4.1-mini", llm_base_url=chat_server, api_key=Secret(GOOD_KEY))
     llm = make_llm(config)
     assert llm is not None
-    assert context_window(llm) > 1_000_000
+    assert llm.metadata.context_window > 1_000_000
     assert list(stream(llm, ask("Hello"), max_tokens=4))
 
 
@@ -246,7 +246,7 @@ def test_any_model_of_llama_index_streams() -> None:
     assert reply.usage.completion_tokens == 3
     assert llm.calls == 1
     assert "Why?" in llm.prompts[0]
-    assert context_window(llm) == 4096
+    assert llm.metadata.context_window == 4096
 
 
 def test_a_bug_in_a_model_is_let_through() -> None:
@@ -264,11 +264,11 @@ def test_models_of_a_configuration() -> None:
         make_llm(Config(llm="openai", llm_model="gpt-5.4-pro", api_key=Secret(KEY)))
     new = make_llm(Config(llm="openai", llm_model="gpt-9", api_key=Secret(KEY)))
     assert new is not None
-    assert context_window(new) == 128_000
-    assert context_window(model("http://127.0.0.1:9/v1", name="llama3:8b")) == 4096
+    assert new.metadata.context_window == 128_000
+    assert model("http://127.0.0.1:9/v1", name="llama3:8b").metadata.context_window == 4096
     told = make_llm(Config(llm="openai", llm_model="gpt-4.1-mini", llm_context=8192, api_key=Secret(KEY)))
     assert told is not None
-    assert context_window(told) == 8192
+    assert told.metadata.context_window == 8192
 
 
 def test_prices() -> None:
