@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from rag.citations import Answer, Citation, CitationStream, Found, Passage
+from rag.citations import Answer, Citation, CitationStream, Found, Passage, unchecked
 from rag.errors import BadKey, Cancelled, ContextTooLong, ModelError
 from rag.extractive import extract
 from rag.followups import Turn, completed, leans, rewritten
 from rag.manifest import Receipt
 from rag.neighbours import page_at, shown
+from rag.outcome import count
 from rag.progress import IsCancelled
 from rag.relevance import answerable, relevant
 from rag.snapshots import now
@@ -193,6 +194,9 @@ def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str 
     finally:  # also where whoever reads the answer drops it
         stream.close()
         notes += _record(frame.opened, llm, stream.usage)
+    if kind == "generated" and (silent := unchecked(stream.text, sent.passages)):
+        verb, were = ("names", "was") if silent == 1 else ("name", "were")
+        notes.append(f"{count(silent, 'sentence')} of this answer {verb} no passage and {were} not checked.")
     if stream.finish_reason == "length":
         notes.append(f"The answer was cut off at {sent.answer_tokens:,} tokens.")
     yield frame.answer(

@@ -9,7 +9,7 @@ from typing import Literal
 
 from rag.claims.alignment import align
 from rag.claims.attempt import Aligned
-from rag.claims.markers import Claim, Marker, claims, sentence_claims
+from rag.claims.markers import Claim, Marker, claims, sentence_claims, statements
 from rag.claims.terms import terms
 from rag.manifest import Receipt, VerdictName
 from rag.restriction import Restriction
@@ -150,6 +150,13 @@ def marked(answer: Answer) -> list[tuple[Marker, tuple[Citation, ...]]]:
             own[number] = left.pop()
         found += [(one, tuple(own[number] for number in one.numbers if number in own)) for one in claim.markers]
     return [] if left else found
+
+
+def unchecked(text: str, passages: Sequence[Passage]) -> int:
+    """How many sentences of an answer name none of its passages, so that nothing was checked for them. Headings, code,
+    lead-ins that end in a colon and sentences of one or two words do not count."""
+    known = {passage.n: passage for passage in passages}
+    return sum(not said for _, said in statements(text, known))
 
 
 class CitationStream:

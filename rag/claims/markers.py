@@ -22,6 +22,9 @@ _FENCE = re.compile(r"^[ ]{0,3}(?:```|~~~)", re.MULTILINE)
 _CODE = re.compile(r"`[^`\n]{1,500}`")
 _CODED = re.compile(r"\s?=(?!=)|\.[A-Za-z_]|\[[A-Za-z_]")
 _ITEM = re.compile(r"\s*(?:[-*+•·#|>]+|\d{1,3}[.)])\s")
+_RULED = re.compile(r"^[ |:]*-{2,}[-|: ]*$", re.MULTILINE)
+_FEW_WORDS, _FEW_SIGNS = 2, 6
+"""Up to so many words, or characters where none are apart, nothing is stated: `Yes.`, `In short`, `是的。`."""
 _BETWEEN = re.compile(r"[\s,;.]*")
 _FEW = 6
 """Markers in a sentence up to which one without words of its own stands for the whole sentence."""
@@ -154,6 +157,29 @@ def sentence_claims(
         begin = min(start, own[0].start) if own else start
         last = max(end, own[-1].end) if own else end
         yield begin, last, list(_split(bare, begin, last, own))
+
+
+def statements(text: str, known: Collection[int]) -> list[tuple[str, bool]]:
+    """The sentences of an answer that state something, each with whether it carries a marker: no code, heading, head of
+    a table, lead-in that ends in a colon, or sentence of one or two words."""
+    code = _code(text, mid_line=False)
+    blocks = [span for span in code if text.startswith(("```", "~~~"), span[0])]
+    found = []
+    for start, end, said in sentence_claims(text, known):
+        if any(low < end and start < high for low, high in blocks):
+            continue
+        line = text.rfind("\n", 0, start) + 1
+        words = text[start:end].strip().rstrip("*_`\"'”’) ")
+        if text[line : start + 1].lstrip().startswith("#") or words.endswith((":", "：")) or _RULED.search(words):
+            continue
+        if said or _tells(words):
+            found.append((words, bool(said)))
+    return found
+
+
+def _tells(words: str) -> bool:
+    letters = sum(char.isalpha() for char in words)
+    return letters > 0 and (len(words.split()) > _FEW_WORDS or (" " not in words and letters > _FEW_SIGNS))
 
 
 def _belongs_to_next(text: str, end: int, marker: Marker, following: int) -> bool:

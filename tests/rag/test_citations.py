@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.citations import Citation, CitationStream, Passage, cited, marked
+from rag.citations import Citation, CitationStream, Passage, cited, marked, unchecked
 from tests.rag.test_cells import ANSWER
 
 
@@ -46,6 +46,11 @@ def test_a_citation_of_the_wrong_passage_is_elsewhere_and_says_where() -> None:
 def test_a_citation_of_nothing_is_not_found_and_quotes_the_claim() -> None:
     (found,) = cited("Whales  sing at\nnight [1].", ALL)
     assert found == Citation(1, "source1.txt", "Whales sing at night.", "not found")
+
+
+def test_sentences_that_name_no_passage_are_counted() -> None:
+    assert unchecked("Yes. In summer the sky is blue [1]. Whales sing at night. They sing in winter [7].", ALL) == 2
+    assert unchecked("In summer the sky is blue [1].", ALL) == 0
 
 
 @pytest.mark.parametrize(

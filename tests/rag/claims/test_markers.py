@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.claims.markers import claims, markers
+from rag.claims.markers import claims, markers, statements
 
 KNOWN = (1, 2, 3, 4)
 
@@ -66,3 +66,23 @@ def test_markers(text: str, numbers: list[tuple[int, ...]]) -> None:
 )
 def test_a_claim_is_the_sentence_of_its_marker(text: str, expected: list[tuple[str, tuple[int, ...]]]) -> None:
     assert [(one.text, one.numbers) for one in claims(text, KNOWN)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "silent"),
+    [
+        ("The sky is blue [1]. Grass is green.", ["Grass is green."]),
+        ("Yes. The sky is blue [1].", []),
+        ("# Colours of things\n\nThe colours are these:\n\n- sky is blue [1]\n- grass is green", ["- grass is green"]),
+        ("Run this [1].\n\n```\nmake the sky blue. Then stop it.\n```\n", []),
+        ("Mr. Li of St. Gallen left the town.", ["Mr. Li of St. Gallen left the town."]),
+        ("天空是蓝的[1]。草在春天是绿色的。", ["草在春天是绿色的。"]),
+        ("The passages say nothing of it.", ["The passages say nothing of it."]),
+        ("| Colour of it | Thing that has it |\n|---|---|\n| blue | the sky [1] |", []),
+        ("", []),
+        ("...", []),
+        ("The sky is blue [9].", ["The sky is blue [9]."]),
+    ],
+)
+def test_what_states_something_and_names_no_passage(text: str, silent: list[str]) -> None:
+    assert [words for words, said in statements(text, KNOWN) if not said] == silent
