@@ -162,7 +162,7 @@ def _write_state(staged: Place, manifest: Manifest, rows: list[SourceRow], title
     defaults = {setting.name: setting.default for setting in SETTINGS}
     splitter = manifest.recipe.get("splitter")
     wanted = {}
-    if isinstance(splitter, dict) and splitter.get("id") == SPLITTER:
+    if isinstance(splitter, dict) and _family(splitter.get("id")) == _family(SPLITTER):
         wanted = {"RAGBOOK_CHUNK_SIZE": splitter.get("size"), "RAGBOOK_CHUNK_OVERLAP": splitter.get("overlap")}
     settings = {
         name: str(value)
@@ -177,6 +177,11 @@ def _write_state(staged: Place, manifest: Manifest, rows: list[SourceRow], title
         sources=len(rows),
     )
     staged.states.change(only_after(State(), lambda _: imported))  # the folder is ours: nothing was wanted in it before
+
+
+def _family(splitter: object) -> str:
+    """`structure` of `structure/1`: an older number cut in another way, but by the same settings."""
+    return str(splitter).partition("/")[0]
 
 
 def _put_in_place(staged: Place, place: Place, manifest: Manifest, rows: list[SourceRow]) -> int:

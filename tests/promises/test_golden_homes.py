@@ -65,6 +65,8 @@ def test_a_golden_archive_is_imported(released: Path, tmp_path: Path) -> None:
     _is_current(book, expected)
     assert book.title == expected["title"]
     assert len(book.cells()) == expected["cells"]
+    # The size of chunks comes along, also out of the recipe of an older splitter.
+    assert book.saved_settings() == {"RAGBOOK_CHUNK_SIZE": "48", "RAGBOOK_CHUNK_OVERLAP": "0"}
     _same(results(book), expected["searches"], exact=True)
 
 
