@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rag.config import Config
-from rag.embedding.tokens import measures_minilm, tokenizer_for
+from rag.embedding.tokens import tokenizer_named, tokenizers_of
 from rag.errors import Damaged, ReadError
 from rag.fingerprint import vector_key
 from rag.manifest import Manifest
@@ -33,12 +33,11 @@ _PREFIX_CHARS = 120
 
 @dataclass(frozen=True)
 class Cut:
-    """A way of splitting: most tokens of a chunk, most tokens repeated, and whether by the tokenizer of the embedded
-    model."""
+    """A way of splitting: most tokens of a chunk, most tokens repeated, and whose tokens."""
 
     size: int
     overlap: int
-    local: bool
+    tokenizer: str
 
 
 @dataclass
@@ -49,7 +48,7 @@ class Shelf:
     folder: Path
     space_fp: str
     dimensions: int
-    local: bool
+    tokenizers: tuple[str, ...]
     vectors: dict[bytes, bytes]
     cuts: set[Cut] = field(default_factory=set)
     gone_keys: set[bytes] = field(default_factory=set)
@@ -107,7 +106,8 @@ def sort_out(
     for shelf in shelves:
         known = [one.recipe for found in manifests.values() for one in found if one.space_fp == shelf.space_fp]
         recipes = [*known, *place.spaces.recipes(shelf.space_fp)]
-        shelf.cuts = {Cut(size, overlap, shelf.local) for size, overlap in cuts | set(_sizes(recipes))}
+        sizes = cuts | set(_sizes(recipes))
+        shelf.cuts = {Cut(size, overlap, name) for size, overlap in sizes for name in shelf.tokenizers}
     for one in notebooks:
         seen: set[tuple[str, int]] = set()
         for manifest in manifests[one.slug]:
@@ -135,13 +135,13 @@ def _manifests(place: Place) -> Iterator[Manifest]:
 
 def _shelves(place: Place, manifests: Sequence[Manifest]) -> Iterator[Shelf]:
     known = {
-        space.fingerprint: (space.dimensions, measures_minilm(space.provider, space.model))
+        space.fingerprint: (space.dimensions, tokenizers_of(space.provider, space.model))
         for space in place.spaces.all()
     }
     for manifest in manifests:
         embedder = manifest.recipe["embedder"]
-        measured = measures_minilm(str(embedder["provider"]), str(embedder["model"]))
-        known.setdefault(manifest.space_fp, (int(embedder["dimensions"]), measured))
+        tokenizers = tokenizers_of(str(embedder["provider"]), str(embedder["model"]))
+        known.setdefault(manifest.space_fp, (int(embedder["dimensions"]), tokenizers))
     for name in place.objects.folders("spaces"):
         folder = place.objects.root / "spaces" / name
         if not (folder / f"{TABLE}.lance").exists():
@@ -152,10 +152,10 @@ def _shelves(place: Place, manifests: Sequence[Manifest]) -> Iterator[Shelf]:
                 f"spaces/{name}/space.json cannot be read and no snapshot tells of it, so nobody can say whose vectors "
                 "lie there. Run doctor --repair, or move the folder out of the home."
             )
-        dimensions, local = known[space_fp]
+        dimensions, tokenizers = known[space_fp]
         cached = VectorCache(folder, dimensions).addresses()
         vectors = {key: _short(vector) for key, vector in cached}
-        yield Shelf(folder, space_fp, dimensions, local, vectors)
+        yield Shelf(folder, space_fp, dimensions, tokenizers, vectors)
 
 
 def _saved_cuts(notebooks: Sequence[Place], config: Config) -> set[tuple[int, int]]:
@@ -229,7 +229,7 @@ def _note_originals(shelves: Sequence[Shelf], sources: Sequence[tuple[str | None
             except ReadError:
                 continue  # what cannot be read has no texts
             for cut in {cut for shelf in shelves for cut in shelf.cuts}:
-                offsets = tokenizer_for(Config(embedder="local" if cut.local else "openai")).count_offsets
+                offsets = tokenizer_named(cut.tokenizer).count_offsets
                 pieces = split(reading, size=cut.size, overlap=cut.overlap, offsets=offsets)
                 for shelf in shelves:
                     if cut in shelf.cuts:

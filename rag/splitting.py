@@ -33,20 +33,6 @@ _LAST_RANK = _SENTENCE
 _SLAB = 50_000
 _CHARS_PER_TOKEN = 12
 """A token counts for at least every so many characters, so that a word of a million letters is not one token."""
-_SCRIPTS = re.compile(
-    "(?P<spaced>[\u0370-\u0dff\u10a0-\u10ff\u1200-\u139f]+)|(?P<hangul>[\u1100-\u11ff\u3131-\u318e\uac00-\ud7af]+)"
-    "|(?P<spaceless>[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+)"
-)
-_LETTERS_A_TOKEN = {"spaced": 8, "hangul": 2, "spaceless": 5}
-"""Letters of a word that make a token at most, in scripts that tokenizers hardly know: Cyrillic, Greek, Arabic, Indic
-and the like; Hangul; Thai, Lao, Burmese and Khmer, whose words are not apart, where so many are a token always.
-
-WordPiece of all-MiniLM-L6-v2 makes a token of nearly every such letter, and of a whole Thai sentence one. A chunk held
-265 characters of Russian and 2,600 of Thai where it holds 1,200 of English. Short chunks tear the words of a question
-apart. XQuAD English with its letters put into Cyrillic ones, nDCG@10 by words alone: 0.939 with five chunks a
-paragraph, 0.947 with six letters a token, 0.951 with eight; bm25s over whole paragraphs 0.951. German the same way:
-0.891, 0.922, 0.923; 0.926.
-"""
 _BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
 _NEW_LINE = re.compile(r"\n(?=[^\n])")
 _SENTENCE_END = re.compile(r"[.!?…؟۔।॥։።។။][\"'”’»)\]]*\s+(?=\S)|[。！？]+[」』”’]?")
@@ -71,8 +57,7 @@ def split(reading: Reading, *, size: int, overlap: int, offsets: Offsets) -> lis
     """Chunks of a source, in order.
 
     Args:
-        size: most tokens of a chunk with its overlap, where a word of a script that tokenizers hardly know counts for
-            no more than in English; the headings sent along (at most 120 characters) come on top.
+        size: most tokens of a chunk with its overlap; the headings sent along (at most 120 characters) come on top.
         overlap: most tokens repeated from the chunk before; whole lines or sentences only, and none across a heading.
     """
     text = reading.text
@@ -130,7 +115,7 @@ class _Ruler:
             slab = text[at:stop]
             # Byte pairs begin with the space before a word; where a chunk is cut, that space is trimmed.
             found = np.fromiter((_first_seen(slab, start, end) for start, end in offsets(slab)), dtype=np.int64)
-            starts.append(_evened(slab, found) + at)
+            starts.append(found + at)
             at = stop
         self.starts = np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64)
 
@@ -138,23 +123,6 @@ class _Ruler:
         """Tokens that begin in the range; never less than one for every twelve characters."""
         low, high = np.searchsorted(self.starts, (start, end))
         return max(int(high - low), (end - start) // _CHARS_PER_TOKEN)
-
-
-def _evened(text: str, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Where tokens begin, ascending, with those of words in the scripts of `_LETTERS_A_TOKEN` made as many as that
-    says. A word of another script, or a text without any of them, keeps its tokens."""
-    kept = np.ones(len(starts), dtype=bool)
-    added: list[int] = []
-    for match in _SCRIPTS.finditer(text):
-        low, high = np.searchsorted(starts, match.span())
-        script = match.lastgroup or ""
-        most = -(-len(match.group()) // _LETTERS_A_TOKEN[script])
-        if high - low <= most and script != "spaceless":
-            continue
-        kept[low:high] = False
-        begin = int(starts[low]) if low < high else match.start()
-        added += [begin + (match.end() - begin) * number // most for number in range(most)]
-    return np.sort(np.concatenate((starts[kept], np.array(added, dtype=np.int64)))) if added else starts
 
 
 def _first_seen(text: str, start: int, end: int) -> int:

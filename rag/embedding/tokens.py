@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from rag.config import MULTILINGUAL_MODEL
+from rag.embedding.word_tokens import BY_WORDS, WordTokens
 from rag.errors import ModelMissing
 
 if TYPE_CHECKING:
@@ -120,7 +121,20 @@ class Cl100kTokenizer:
 
 def tokenizer_for(config: Config) -> Tokenizer:
     """The tokenizer that measures chunks for the embedder of `config`; cl100k_base stands in for unknown models."""
-    return MiniLmTokenizer() if measures_minilm(config.embedder, config.embed_model) else Cl100kTokenizer()
+    return tokenizer_named(tokenizers_of(config.embedder, config.embed_model)[0])
+
+
+def tokenizers_of(provider: str, model: str) -> tuple[str, ...]:
+    """Names of the tokenizers that chunks for a model are measured with: today's, then older ones."""
+    name = MiniLmTokenizer.name if measures_minilm(provider, model) else Cl100kTokenizer.name
+    # The local models read texts of any length. What a server takes is not known: its chunks stay within its tokens.
+    return (f"{name}{BY_WORDS}", name) if provider == "local" else (name,)
+
+
+def tokenizer_named(name: str) -> Tokenizer:
+    """One of `tokenizers_of`."""
+    plain: Tokenizer = MiniLmTokenizer() if name.startswith(MiniLmTokenizer.name) else Cl100kTokenizer()
+    return WordTokens(plain) if name.endswith(BY_WORDS) else plain
 
 
 def measures_minilm(provider: str, model: str) -> bool:

@@ -106,39 +106,6 @@ def test_chunks_of_prose_fit_by_the_real_tokenizers(
     assert longest > size // 2
 
 
-SENTENCES = {
-    "ru": "Пресс-секретарь организации заявил, что количество участников превысило ожидания организаторов. ",
-    "ar": "وقال المتحدث باسم المنظمة إن عدد المشاركين في المسابقة تجاوز توقعات المنظمين بكثير. ",
-    "el": "Ο εκπρόσωπος του οργανισμού δήλωσε ότι ο αριθμός των συμμετεχόντων ξεπέρασε τις προσδοκίες. ",
-    "hi": "संगठन के प्रवक्ता ने कहा कि प्रतियोगिता में भाग लेने वालों की संख्या अपेक्षा से अधिक थी। ",
-    "th": "โฆษกขององค์กรกล่าวว่าจำนวนผู้เข้าร่วมการแข่งขันเกินความคาดหมายของผู้จัดงาน ",
-    "ko": "단체 대변인은 대회 참가자 수가 주최 측의 예상을 훨씬 뛰어넘었다고 말했습니다. ",
-}
-
-
-@pytest.mark.parametrize("tokenizer", [MiniLmTokenizer(), Cl100kTokenizer()], ids=lambda one: one.name)
-@pytest.mark.parametrize("language", SENTENCES)
-def test_a_chunk_holds_about_as_much_in_every_script(
-    language: str, tokenizer: MiniLmTokenizer | Cl100kTokenizer
-) -> None:
-    english = "A spokesman of the organisation said that many more people took part than the organisers expected. "
-
-    def sentences_a_chunk(sentence: str) -> float:
-        reading = Reading(sentence * 200, "text/plain")
-        return 200 / len(split(reading, size=220, overlap=0, offsets=tokenizer.count_offsets))
-
-    assert 0.5 < sentences_a_chunk(SENTENCES[language]) / sentences_a_chunk(english) < 1.6
-
-
-@settings(deadline=None)
-@given(st.text(st.sampled_from("аяשجकि한글ไทยab .\n。।"), max_size=300), st.integers(4, 40), st.data())
-def test_pieces_of_any_script_are_the_text(text: str, size: int, data: st.DataObject) -> None:
-    overlap = data.draw(st.integers(0, size // 2))
-    reading = Reading(text, "text/plain")
-    pieces = split(reading, size=size, overlap=overlap, offsets=Cl100kTokenizer().count_offsets)
-    assert_sound(reading, pieces, overlap)
-
-
 def test_a_text_that_fits_is_one_piece() -> None:
     piece = Piece(0, "Only this.", 2, 12, None, None, (), "Only this.")
     assert cut("\n\nOnly this.\n ") == [piece]
