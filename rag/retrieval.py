@@ -19,7 +19,7 @@ from rag.stopwords import NOT_LATIN, question_language
 if TYPE_CHECKING:
     from rag.embedding.embedder import Usage
     from rag.questions import Questions
-    from rag.tables import TableReader
+    from rag.table_reader import TableReader
 
 POOL = 100
 """Chunks each search contributes."""
