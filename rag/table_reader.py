@@ -152,7 +152,7 @@ class TableReader:
         """The rows of `ids`, in the order given; unknown ids are left out."""
         if len(ids) <= _IDS_IN_FILTER and "places" not in self._loaded:
             # Without the ids of all rows in memory, which only a search needs.
-            columns = (*COLUMNS, "vector") if with_vectors else COLUMNS
+            columns = (*self._columns, "vector") if with_vectors else self._columns
             asked = sorted({one for one in ids if encodable(one)})
             found = from_arrow(self._scan(columns, col("id").isin(asked)), self.path) if asked else []
             by_id = {row.id: row for row in found}

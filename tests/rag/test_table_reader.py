@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import shutil
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,17 @@ def test_few_rows_are_found_alike_with_and_without_all_ids_in_memory(table: Chun
     assert [one.id for one in by_scan.rows(asked)] == [one.id for one in in_memory.rows(asked)] == expected
     (vectors,) = ([one.vector for one in reader.rows(asked[:1], with_vectors=True)] for reader in (by_scan,))
     assert np.array_equal(vectors[0], in_memory.rows(asked[:1], with_vectors=True)[0].vector)
+
+
+def test_few_rows_of_a_table_of_format_1_are_found_too(tmp_path: Path) -> None:
+    released = next((Path(__file__).parent.parent / "golden" / "format-1" / "double").rglob("chunks.lance"))
+    shutil.copytree(released, tmp_path / "chunks.lance")
+    table = ChunkTable.open(tmp_path, "chunks")
+    names = table.reader().ids()[:2]
+    for vectors in (False, True):
+        found = ChunkTable.open(tmp_path, "chunks").reader().rows(names, with_vectors=vectors)
+        assert [one.id for one in found] == list(names)
+        assert {one.language for one in found} == {""}
 
 
 def test_what_is_beside_is_of_the_same_source(table: ChunkTable) -> None:
