@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,10 +21,11 @@ from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
 from rag.analysis import asked
-from rag.chunk_rows import COLUMNS, COLUMNS_1, ChunkRow, encodable, from_arrow, is_analysed
+from rag.chunk_rows import COLUMNS, COLUMNS_1, ChunkRow, description, encodable, from_arrow, is_analysed
 from rag.errors import Damaged
 from rag.exact import ExactIndex
 from rag.lance_errors import reading
+from rag.lance_queries import batches, pinned_table, result
 from rag.text_index import TEXT_INDEX, flat_matches, indexed_column
 
 _ZERO_COPY_ROWS = 131_072  # up to here one batch becomes the matrix itself; above, batches are copied into it
@@ -40,15 +42,29 @@ class TableReader:
     Every method raises `Damaged` where a file of the version is missing, truncated or unreadable.
     """
 
-    def __init__(self, table: Any, path: Path, version: int, dimensions: int) -> None:
-        self.path, self.version, self.dimensions = path, version, dimensions
-        self._table = table
+    def __init__(self, path: Path, version: int) -> None:
+        """Open the table of that path at that version.
+
+        Raises:
+            Damaged: the version's manifest is missing or unreadable, or it is no table of Ragbook.
+            NewerFormat: a newer Ragbook wrote it.
+        """
+        self.path, self.version = path, version
         self._lock = threading.RLock()
         self._loaded: dict[str, Any] = {}
         with reading(path, version):
-            self.count = int(table.count_rows())
-            self._analysed = is_analysed(table.schema)
-        self._columns = COLUMNS if self._analysed else COLUMNS_1
+            self._table = pinned_table(path, version)
+            schema = result(self._table.schema())
+        described = description(path, schema)
+        self.dimensions, self.space = int(described["dimensions"]), str(described["space"])
+        self.analysed = is_analysed(schema)
+        self._columns = COLUMNS if self.analysed else COLUMNS_1
+
+    @cached_property
+    def count(self) -> int:
+        """How many rows the version has."""
+        with reading(self.path, self.version):
+            return int(result(self._table.count_rows()))
 
     def exact(self) -> ExactIndex:
         """All vectors, resident; row numbers are this reader's."""
@@ -66,7 +82,7 @@ class TableReader:
         """Languages of the chunks by row number; all empty in a table of format 1."""
         return self._once(
             "languages",
-            lambda: tuple(self._scan(("language",))["language"].to_pylist()) if self._analysed else ("",) * self.count,
+            lambda: tuple(self._scan(("language",))["language"].to_pylist()) if self.analysed else ("",) * self.count,
         )
 
     def metadata(self) -> tuple[dict[str, Any], ...]:
@@ -93,7 +109,7 @@ class TableReader:
         """
         k = min(k, self.count if rows is None else len(rows))
         words = query.encode("utf-8", "replace").decode()
-        if k > 0 and self._analysed:
+        if k > 0 and self.analysed:
             words = " ".join(asked(words, self._once("spoken", lambda: frozenset(self.languages()))))
         if k <= 0 or not words.strip():
             return []
@@ -141,7 +157,7 @@ class TableReader:
         columns = ["_rowid", *self._columns, *(["vector"] if with_vectors else [])]
         with reading(self.path, self.version):
             # take_row_ids promises no order.
-            taken = self._table.take_row_ids(sorted(set(wanted))).select(columns).to_arrow()
+            taken = result(self._table.take_row_ids(sorted(set(wanted))).select(columns).to_arrow())
         row_ids = taken["_rowid"].to_pylist()
         found = dict(zip(row_ids, from_arrow(taken, self.path), strict=True))
         if len(found) != len(set(wanted)):
@@ -192,9 +208,9 @@ class TableReader:
         return cast(T, self._loaded[name])
 
     def _scan(self, columns: tuple[str, ...], where: Expr | None = None) -> pa.Table:
-        query = self._table.search().select([*columns, "_rowid"])
+        query = self._table.query().select([*columns, "_rowid"])
         with reading(self.path, self.version):
-            found = (query if where is None else query.where(where)).to_arrow()
+            found = result((query if where is None else query.where(where)).to_arrow())
         if where is None and found.num_rows != self.count:
             raise Damaged(
                 f"{self.path.name} version {self.version} is damaged: {found.num_rows} of {self.count} rows came back."
@@ -219,11 +235,11 @@ class TableReader:
         whole = self.count <= _ZERO_COPY_ROWS
         with reading(self.path, self.version):
             # The languages along with them: a scan of their own would take as long again.
-            query = self._table.search().select(["vector", "_rowid", *(["language"] if self._analysed else [])])
-            for batch in query.to_batches(batch_size=max(1, self.count) if whole else 16_384):
+            query = self._table.query().select(["vector", "_rowid", *(["language"] if self.analysed else [])])
+            for batch in batches(query, max(1, self.count) if whole else 16_384):
                 part = batch.column(0).flatten().to_numpy().reshape(-1, width)
                 row_ids.append(batch.column(1).to_numpy())
-                if self._analysed:
+                if self.analysed:
                     languages += batch.column(2).to_pylist()
                 if len(part) == self.count:
                     matrix = part
@@ -236,24 +252,24 @@ class TableReader:
             raise Damaged(f"{self.path.name} version {self.version} is damaged: {filled} of {self.count} vectors.")
         ids = np.concatenate(row_ids) if row_ids else np.empty(0, dtype=np.uint64)
         self._loaded.setdefault("row_ids", _rising(ids, self.path))
-        if self._analysed:
+        if self.analysed:
             self._loaded.setdefault("languages", tuple(languages))
         return ExactIndex(matrix)
 
     def _is_indexed(self) -> bool:
         with reading(self.path, self.version):
-            return any(index.name == TEXT_INDEX for index in self._table.list_indices())
+            return any(index.name == TEXT_INDEX for index in result(self._table.list_indices()))
 
     def _indexed_matches(self, words: str, k: int, rows: NDArray[np.integer] | None) -> list[tuple[int, float]]:
         row_ids = self._row_ids()
         # A MatchQuery and not a string: in a string, quotes ask for a phrase, which the index cannot find.
-        match = MatchQuery(words, indexed_column(self._analysed))  # type: ignore[call-arg] # its defaults are hidden
-        query = self._table.search(match).select(["_rowid", "_score"])
+        match = MatchQuery(words, indexed_column(self.analysed))  # type: ignore[call-arg] # its defaults are hidden
+        query = self._table.query().nearest_to_text(match).select(["_rowid", "_score"])
         afterwards = rows is not None and len(rows) > _ROW_IDS_IN_SQL
         if rows is not None and not afterwards:
             query = query.where(f"_rowid IN ({','.join(str(one) for one in row_ids[rows])})")
         with reading(self.path, self.version):
-            found = query.limit(self.count if afterwards else k + _TIES).to_arrow()
+            found = result(query.limit(self.count if afterwards else k + _TIES).to_arrow())
         numbers = np.searchsorted(row_ids, found["_rowid"].to_numpy())
         hits = zip(numbers.tolist(), found["_score"].to_pylist(), strict=True)
         if afterwards:
@@ -262,8 +278,8 @@ class TableReader:
         return list(hits)
 
     def _flat_matches(self, words: str, rows: NDArray[np.integer] | None) -> list[tuple[int, float]]:
-        column = indexed_column(self._analysed)
-        scores = flat_matches(words, self._scan((column,))[column].to_pylist(), analysed=self._analysed)
+        column = indexed_column(self.analysed)
+        scores = flat_matches(words, self._scan((column,))[column].to_pylist(), analysed=self.analysed)
         allowed = None if rows is None else set(rows.tolist())
         return [(number, score) for number, score in scores.items() if allowed is None or number in allowed]
 

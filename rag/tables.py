@@ -49,19 +49,23 @@ class ChunkTable:
     0.001) and raises `DiskFull`, `NotWritable`, `Conflict` or `StoreError`; nothing is committed then.
     """
 
-    def __init__(self, path: Path, version: int | None, table: Any) -> None:
-        """Use `create` or `open`."""
+    def __init__(self, path: Path, table: Any, reader: TableReader | None) -> None:
+        """Use `create` or `open`. Pinned with a `reader`, else `table` is what is written to."""
         self.path = path
-        self._pinned = version is not None
+        self._pinned = reader is not None
         self._table = table
+        self._reader = reader
         self._lock = threading.RLock()
-        with reading(path, version):
+        if reader is not None:
+            self._version, self.dimensions, self.space = reader.version, reader.dimensions, reader.space
+            self._analysed = reader.analysed
+            return
+        with reading(path, None):
             self._version = int(table.version)
             schema = table.schema
         described = description(path, schema)
         self._analysed = is_analysed(schema)
         self.dimensions, self.space = int(described["dimensions"]), str(described["space"])
-        self._reader: TableReader | None = None
 
     @classmethod
     def create(cls, folder: Path, name: str, dimensions: int, space: str) -> ChunkTable:
@@ -77,7 +81,7 @@ class ChunkTable:
             table = lancedb.connect(folder).create_table(name, schema=chunk_schema(dimensions, space))
             # While still empty: rows added later are found without being in the index, and readers never write one.
             create_text_index(table)
-        return cls(path, None, table)
+        return cls(path, table, None)
 
     @classmethod
     def open(cls, folder: Path, name: str, version: int | None = None) -> ChunkTable:
@@ -92,10 +96,12 @@ class ChunkTable:
         newest = latest_version(path)
         if newest is None:  # asked first: lancedb would make the folder
             raise NotFound(f"There is no table {path}.")
-        with reading(path, version):
-            table = lancedb.connect(folder).open_table(name, version=version)
-        opened = cls(path, version, table)
-        if version is None and opened.version != newest:
+        if version is not None:
+            return cls(path, None, TableReader(path, version))
+        with reading(path, None):
+            table = lancedb.connect(folder).open_table(name)
+        opened = cls(path, table, None)
+        if opened.version != newest:
             # Lance falls back to the version before without a word.
             raise Damaged(f"{path.name} is damaged: version {newest} cannot be opened.")
         return opened
@@ -119,11 +125,7 @@ class ChunkTable:
         """A reader of the current version; the same one until the next write."""
         with self._lock:
             if self._reader is None:
-                table = self._table
-                if not self._pinned:
-                    with reading(self.path, self._version):
-                        table = lancedb.connect(self.path.parent).open_table(self.path.stem, version=self._version)
-                self._reader = TableReader(table, self.path, self._version, self.dimensions)
+                self._reader = TableReader(self.path, self._version)
             return self._reader
 
     def exact(self) -> tuple[ExactIndex, tuple[str, ...]]:
@@ -163,6 +165,7 @@ class ChunkTable:
             raise ValueError(f"rows of sources that are not replaced: {sorted(strangers)[:3]}")
         if not rows:
             return self.delete_sources(source_ids)
+        self._check_writable()
         gone = col("source_id").isin(sorted(set(source_ids)))
         return self._merge(rows, gone) if self._any(rows, gone) else self._append(rows)
 
@@ -209,8 +212,10 @@ class ChunkTable:
     def tidy(self) -> int:
         """Compact and bring the text index up to date, where it is worth its bytes. Returns the version.
 
-        No old version is removed.
+        No old version is removed. A pinned table stays as it is.
         """
+        if self._pinned:
+            return self._version
         try:
             files_of(self.path, self._version)
         except Damaged:
