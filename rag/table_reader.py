@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -25,7 +27,7 @@ from rag.chunk_rows import COLUMNS, COLUMNS_1, ChunkRow, description, encodable,
 from rag.errors import Damaged
 from rag.exact import ExactIndex
 from rag.lance_errors import reading
-from rag.lance_queries import batches, pinned_table, result
+from rag.lance_queries import batches, begin, pinned_table, result
 from rag.text_index import TEXT_INDEX, flat_matches, indexed_column
 
 _ZERO_COPY_ROWS = 131_072  # up to here one batch becomes the matrix itself; above, batches are copied into it
@@ -33,7 +35,20 @@ _IDS_IN_FILTER = 64  # up to so many ids are looked up by a scan, as long as tho
 _ROW_IDS_IN_SQL = 5000  # more allowed rows than this: search all, then drop the others
 _TIES = 64  # asked for beyond k, so that the order among equal scores is ours
 
+_RESIDENT = ("id", "source_id", "page", "page_end", "start", "end", "heading")
+"""Some 100 bytes per chunk. Reading them for each question took half as long again as its texts alone."""
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Full-text search under way: the terms looked for, how many chunks, and what Lance will give; None without an
+    index, where nothing can be begun."""
+
+    words: str
+    k: int
+    found: Future[pa.Table] | None
 
 
 class TableReader:
@@ -59,6 +74,7 @@ class TableReader:
         self.dimensions, self.space = int(described["dimensions"]), str(described["space"])
         self.analysed = is_analysed(schema)
         self._columns = COLUMNS if self.analysed else COLUMNS_1
+        self._resident = (*_RESIDENT, "language") if self.analysed else _RESIDENT
 
     @cached_property
     def count(self) -> int:
@@ -72,18 +88,27 @@ class TableReader:
 
     def ids(self) -> tuple[str, ...]:
         """Chunk ids by row number."""
-        return self._once("keys", self._load_keys)[0]
+        return self._once("ids", lambda: tuple(self.places()["id"].to_pylist()))
 
     def source_ids(self) -> tuple[str, ...]:
         """Source ids by row number."""
-        return self._once("keys", self._load_keys)[1]
+        return self._once("source_ids", lambda: tuple(self.places()["source_id"].to_pylist()))
 
     def languages(self) -> tuple[str, ...]:
         """Languages of the chunks by row number; all empty in a table of format 1."""
         return self._once(
             "languages",
-            lambda: tuple(self._scan(("language",))["language"].to_pylist()) if self.analysed else ("",) * self.count,
+            lambda: tuple(self.places()["language"].to_pylist()) if self.analysed else ("",) * self.count,
         )
+
+    def spoken(self) -> frozenset[str]:
+        """The languages that there are chunks in."""
+        return self._once("spoken", lambda: frozenset(self.languages()))
+
+    def places(self) -> pa.Table:
+        """Where each chunk stands, by row number: `id`, `source_id`, `page`, `page_end`, `start`, `end`, `heading`, and
+        from format 2 on `language`. Resident, each column in one piece."""
+        return self._once("places", lambda: self.scan(self._resident).combine_chunks())
 
     def metadata(self) -> tuple[dict[str, Any], ...]:
         """Metadata by row number, parsed once. Shared: not to be changed."""
@@ -93,8 +118,8 @@ class TableReader:
 
     def numbers(self, ids: Iterable[str]) -> list[int]:
         """Row numbers of `ids` in the order given; unknown ids are left out."""
-        places = self._once("places", lambda: {one: number for number, one in enumerate(self.ids())})
-        return [places[one] for one in ids if one in places]
+        known = self._once("numbers", lambda: {one: number for number, one in enumerate(self.ids())})
+        return [known[one] for one in ids if one in known]
 
     def nearest(
         self, query: Sequence[float] | NDArray[np.floating], k: int, rows: NDArray[np.integer] | None = None
@@ -102,20 +127,42 @@ class TableReader:
         """Row number and cosine of the `k` nearest chunks, nearest first; among `rows` only, if given."""
         return self.exact().top(query, k, rows)
 
-    def matching(self, query: str, k: int, rows: NDArray[np.integer] | None = None) -> list[tuple[int, float]]:
+    def cosines(self, query: Sequence[float] | NDArray[np.floating], numbers: Sequence[int]) -> list[tuple[int, float]]:
+        """Row number and cosine of those rows, in the order given."""
+        return list(
+            zip(numbers, self.exact().cosines(query, np.asarray(numbers, dtype=np.int64)).tolist(), strict=True)
+        )
+
+    @property
+    def resident(self) -> bool:
+        """Whether the vectors are in memory, and what is read along with them."""
+        return "exact" in self._loaded
+
+    def matching(
+        self, query: str, k: int, rows: NDArray[np.integer] | None = None, begun: Begun | None = None
+    ) -> list[tuple[int, float]]:
         """Row number and BM25 of the `k` best chunks that hold any word of `query`, best first; equal ones by number.
 
         Any text is a query: quotes, operators and wildcards are punctuation. Nothing to look for: an empty list.
+        `begun` is what `begin_matching` gave for the same.
         """
+        begun = begun or self.begin_matching(query, k, rows)
+        if begun.found is not None:
+            found = self._indexed_matches(begun.found, rows)
+        else:
+            found = self._flat_matches(begun.words, rows) if begun.words else []
+        return sorted(found, key=lambda hit: (-hit[1], hit[0]))[: begun.k]
+
+    def begin_matching(self, query: str, k: int, rows: NDArray[np.integer] | None = None) -> Begun:
+        """Let Lance begin, in threads of its own, with what `matching` waits for."""
         k = min(k, self.count if rows is None else len(rows))
         words = query.encode("utf-8", "replace").decode()
         if k > 0 and self.analysed:
-            words = " ".join(asked(words, self._once("spoken", lambda: frozenset(self.languages()))))
+            words = " ".join(asked(words, self.spoken()))
         if k <= 0 or not words.strip():
-            return []
+            return Begun("", 0, None)
         indexed = self._once("indexed", self._is_indexed)
-        found = self._indexed_matches(words, k, rows) if indexed else self._flat_matches(words, rows)
-        return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
+        return Begun(words, k, self._begin_indexed(words, k, rows) if indexed else None)
 
     def full_text(
         self, query: str, k: int, *, ids: Iterable[str] | None = None, source_ids: Iterable[str] | None = None
@@ -151,18 +198,12 @@ class TableReader:
 
     def rows_at(self, numbers: Sequence[int], with_vectors: bool = False) -> list[ChunkRow]:
         """The rows of those numbers, in the order given."""
-        if not numbers:
-            return []
-        wanted = [int(one) for one in self._row_ids()[np.asarray(numbers, dtype=np.int64)]]
-        columns = ["_rowid", *self._columns, *(["vector"] if with_vectors else [])]
-        with reading(self.path, self.version):
-            # take_row_ids promises no order.
-            taken = result(self._table.take_row_ids(sorted(set(wanted))).select(columns).to_arrow())
-        row_ids = taken["_rowid"].to_pylist()
-        found = dict(zip(row_ids, from_arrow(taken, self.path), strict=True))
-        if len(found) != len(set(wanted)):
-            raise Damaged(f"{self.path.name} version {self.version} is damaged: rows are missing.")
-        return [found[one] for one in wanted]
+        columns = [*self._columns, *(["vector"] if with_vectors else [])]
+        return self._taken(numbers, columns, lambda taken: from_arrow(taken, self.path))
+
+    def texts_at(self, numbers: Sequence[int]) -> list[str]:
+        """The texts of the rows of those numbers, in the order given."""
+        return self._taken(numbers, ["text"], lambda taken: taken["text"].to_pylist())
 
     def rows(self, ids: Sequence[str], with_vectors: bool = False) -> list[ChunkRow]:
         """The rows of `ids`, in the order given; unknown ids are left out."""
@@ -217,30 +258,41 @@ class TableReader:
             )
         return found
 
+    def _taken(
+        self, numbers: Sequence[int], columns: Sequence[str], made: Callable[[pa.Table], Sequence[T]]
+    ) -> list[T]:
+        """What `made` makes of each of those rows, in the order given."""
+        if not len(numbers):
+            return []
+        wanted = self._row_ids()[np.asarray(numbers, dtype=np.int64)].tolist()
+        unique = sorted(set(wanted))
+        with reading(self.path, self.version):
+            # take_row_ids promises no order.
+            taken = result(self._table.take_row_ids(unique).select(["_rowid", *columns]).to_arrow())
+        found = dict(zip(taken["_rowid"].to_pylist(), made(taken), strict=True))
+        if len(found) != len(unique):
+            raise Damaged(f"{self.path.name} version {self.version} is damaged: rows are missing.")
+        return [found[one] for one in wanted]
+
     def _row_ids(self) -> NDArray[np.uint64]:
         """Lance's address of each row of this version, by row number; rising."""
         return self._once("row_ids", lambda: _rising(self._scan(())["_rowid"].to_numpy(), self.path))
-
-    def _load_keys(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        found = self._scan(("id", "source_id"))
-        return tuple(found["id"].to_pylist()), tuple(found["source_id"].to_pylist())
 
     def _load_exact(self) -> ExactIndex:
         width = self.dimensions
         matrix = np.empty((0, width), dtype=np.float32)
         row_ids: list[NDArray[np.uint64]] = []
-        languages: list[str] = []
+        places: list[pa.RecordBatch] = []
         filled = 0
         # Small tables: one batch, whose memory becomes the matrix. Large ones: never twice in memory.
         whole = self.count <= _ZERO_COPY_ROWS
         with reading(self.path, self.version):
-            # The languages along with them: a scan of their own would take as long again.
-            query = self._table.query().select(["vector", "_rowid", *(["language"] if self.analysed else [])])
+            # The places along with them: a scan of their own would take half as long again.
+            query = self._table.query().select(["vector", "_rowid", *self._resident])
             for batch in batches(query, max(1, self.count) if whole else 16_384):
                 part = batch.column(0).flatten().to_numpy().reshape(-1, width)
                 row_ids.append(batch.column(1).to_numpy())
-                if self.analysed:
-                    languages += batch.column(2).to_pylist()
+                places.append(batch.select(list(self._resident)))
                 if len(part) == self.count:
                     matrix = part
                 elif filled + len(part) <= self.count:
@@ -252,27 +304,29 @@ class TableReader:
             raise Damaged(f"{self.path.name} version {self.version} is damaged: {filled} of {self.count} vectors.")
         ids = np.concatenate(row_ids) if row_ids else np.empty(0, dtype=np.uint64)
         self._loaded.setdefault("row_ids", _rising(ids, self.path))
-        if self.analysed:
-            self._loaded.setdefault("languages", tuple(languages))
+        if places:
+            self._loaded.setdefault("places", pa.Table.from_batches(places).combine_chunks())
         return ExactIndex(matrix)
 
     def _is_indexed(self) -> bool:
         with reading(self.path, self.version):
             return any(index.name == TEXT_INDEX for index in result(self._table.list_indices()))
 
-    def _indexed_matches(self, words: str, k: int, rows: NDArray[np.integer] | None) -> list[tuple[int, float]]:
-        row_ids = self._row_ids()
+    def _begin_indexed(self, words: str, k: int, rows: NDArray[np.integer] | None) -> Future[pa.Table]:
         # A MatchQuery and not a string: in a string, quotes ask for a phrase, which the index cannot find.
         match = MatchQuery(words, indexed_column(self.analysed))  # type: ignore[call-arg] # its defaults are hidden
         query = self._table.query().nearest_to_text(match).select(["_rowid", "_score"])
-        afterwards = rows is not None and len(rows) > _ROW_IDS_IN_SQL
-        if rows is not None and not afterwards:
-            query = query.where(f"_rowid IN ({','.join(str(one) for one in row_ids[rows])})")
+        if rows is not None and len(rows) <= _ROW_IDS_IN_SQL:
+            query = query.where(f"_rowid IN ({','.join(str(one) for one in self._row_ids()[rows])})")
+            rows = None
+        return begin(query.limit(k + _TIES if rows is None else self.count).to_arrow())
+
+    def _indexed_matches(self, searched: Future[pa.Table], rows: NDArray[np.integer] | None) -> list[tuple[int, float]]:
         with reading(self.path, self.version):
-            found = result(query.limit(self.count if afterwards else k + _TIES).to_arrow())
-        numbers = np.searchsorted(row_ids, found["_rowid"].to_numpy())
+            found = result(searched)
+        numbers = np.searchsorted(self._row_ids(), found["_rowid"].to_numpy())
         hits = zip(numbers.tolist(), found["_score"].to_pylist(), strict=True)
-        if afterwards:
+        if rows is not None and len(rows) > _ROW_IDS_IN_SQL:
             allowed = set(np.asarray(rows).tolist())
             return [hit for hit in hits if hit[0] in allowed]
         return list(hits)
