@@ -68,7 +68,6 @@ nDCG@10 by these weights, the same language:
 
 _LONGEST_QUESTION = 2000
 _STEP = 32
-_PLACE = ("id", "source_id", "page", "page_end", "start", "end", "heading")
 
 __all__ = ["POOL", "Searcher", "dense_weight", "multilingual_weight"]
 
@@ -135,13 +134,13 @@ class Searcher:
                 alike[told].append(number)
             if len(alike) >= k:
                 break
-        places = self.reader.places()
+        shown = [number for numbers in alike[:k] for number in numbers]
+        places = dict(zip(shown, self.reader.places_of(shown), strict=True))
         passages: list[Passage] = []
         for text, numbers in zip(distinct.texts[:k], alike, strict=False):
             first = numbers[0]
-            place = {column: places[column][first].as_py() for column in _PLACE}
-            sources = places["source_id"]
-            others = {self.names.get(sources[number].as_py(), "?") for number in numbers[1:]}
+            place = places[first]
+            others = {self.names.get(places[number]["source_id"], "?") for number in numbers[1:]}
             name = self.names.get(place["source_id"], "?")
             passages.append(
                 Passage(
@@ -196,7 +195,7 @@ def _fused(dense: Mapping[int, float], lexical: Mapping[int, float], weigh: Call
     best_cosine = max(max(dense.values(), default=0.0), 1e-6)
     best_words = max(lexical.values(), default=1.0)
     fused = {}
-    for number in {**dense, **lexical}:
+    for number in dense.keys() | lexical.keys():
         weight = weigh(number)
         words = lexical.get(number, 0.0) / best_words
         fused[number] = (1 - weight) * words + weight * max(0.0, dense.get(number, 0.0)) / best_cosine

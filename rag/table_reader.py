@@ -110,6 +110,11 @@ class TableReader:
         from format 2 on `language`. Resident, each column in one piece."""
         return self._once("places", lambda: self.scan(self._resident).combine_chunks())
 
+    def places_of(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Where the chunks of those numbers stand, in the order given."""
+        found: list[dict[str, Any]] = self.places().take(pa.array(numbers, pa.int64())).to_pylist()
+        return found
+
     def metadata(self) -> tuple[dict[str, Any], ...]:
         """Metadata by row number, parsed once. Shared: not to be changed."""
         return self._once(
