@@ -63,7 +63,8 @@ def measure(work: Path, extent: str) -> Report:
 
 def write(folder: str) -> contestant.Result:
     """A chunk table of clustered vectors with a short text each, in 20 commits."""
-    from rag.tables import ChunkRow, ChunkTable
+    from rag.chunk_rows import ChunkRow
+    from rag.tables import ChunkTable
 
     table = ChunkTable.create(Path(folder), "chunks", DIMENSIONS, "bench")
     vectors = _vectors("rows", ROWS)

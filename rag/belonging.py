@@ -23,7 +23,8 @@ from rag.place import Place
 from rag.planner import SourceRow
 from rag.reading import Readers
 from rag.splitting import split
-from rag.tables import ChunkTable, TableReader
+from rag.table_reader import TableReader
+from rag.tables import ChunkTable
 from rag.vectors import TABLE, VectorCache
 
 _BETWEEN = " › "

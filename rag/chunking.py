@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rag.chunk_rows import ChunkRow
 from rag.config import Config
 from rag.embedding.tokens import tokenizer_for
 from rag.errors import ReadError
@@ -18,7 +19,6 @@ from rag.planner import SourceRow
 from rag.reading import Readers
 from rag.results import Read
 from rag.splitting import split
-from rag.tables import ChunkRow
 
 GROUP = 2048
 """Chunks written in one commit of the table: bounds the vectors in memory (2,048 × 3,072 × 4 bytes = 25 MB)."""

@@ -17,6 +17,7 @@ from rag.errors import Damaged, VectorInvalid
 # float32 products of normalised vectors differ from the true ones by less than this, up to several thousand dimensions.
 _BLUR = 1e-5
 _AT_ONCE = 4096  # rows scored again at a time; more only when thousands of rows tie
+_CHANGED = "A vector of the table is not finite or not normalised: the table's bytes have changed."
 _GATHER = 8  # below one row in eight it is cheaper to copy the allowed rows together than to score them all
 
 
@@ -75,7 +76,7 @@ class ExactIndex:
             scores = np.vecdot(self.matrix, near)[allowed]
         # max() is NaN when any score is, which the comparison then refuses.
         if not scores.max() <= 1.01:
-            raise Damaged("A vector of the table is not finite or not normalised: the table's bytes have changed.")
+            raise Damaged(_CHANGED)
         last = scores.min() if k == count else np.partition(scores, count - k)[count - k]
         candidates = np.flatnonzero(scores >= last - _BLUR)
         if allowed is not None:
@@ -83,6 +84,17 @@ class ExactIndex:
         exact = self._scores(candidates, exact_query)
         order = np.lexsort((candidates, -exact))[:k]
         return [(int(candidates[i]), float(exact[i])) for i in order]
+
+    def cosines(self, query: Sequence[float] | NDArray[np.floating], rows: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Cosine of `query` with each of `rows`, in their order: what `top` gives for them.
+
+        Raises:
+            VectorInvalid, Damaged: as `top`.
+        """
+        scores = self._scores(rows, self._unit(query))
+        if len(scores) and not scores.max() <= 1.01:
+            raise Damaged(_CHANGED)
+        return scores
 
     def _unit(self, query: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
         vector = np.asarray(query, dtype=np.float64)

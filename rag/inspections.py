@@ -15,7 +15,8 @@ from rag.errors import Damaged, NotFound, StoreError
 from rag.lance_files import shape_of
 from rag.manifest import Manifest
 from rag.place import Place
-from rag.tables import ChunkTable, TableReader
+from rag.table_reader import TableReader
+from rag.tables import ChunkTable
 from rag.vectors import TABLE
 
 _ROWS_AT_ONCE = 16_384

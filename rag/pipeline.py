@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag import planner
+from rag.chunk_rows import ChunkRow
 from rag.chunking import chunk_rows, grouped, read_all
 from rag.config import Config
 from rag.errors import Cancelled, Conflict, Damaged, ModelError, ReadError, SpaceRefused
@@ -39,7 +40,7 @@ from rag.results import Read, counted, published_sentence, results, source_count
 from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
 from rag.state import only_after
-from rag.tables import ChunkRow, ChunkTable
+from rag.tables import ChunkTable
 from rag.vectors import VectorCache
 from rag.verdicts import REFUSED_CHANGE, REFUSED_STEP
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.planner import SourceRow
-    from rag.tables import TableReader
+    from rag.table_reader import TableReader
 
 
 @dataclass(frozen=True)

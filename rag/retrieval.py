@@ -7,19 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rag.citations import Found, Passage
 from rag.config import MULTILINGUAL_MODEL
-from rag.duplicates import Likeness
+from rag.duplicates import Distinct
 from rag.manifest import Receipt, VerdictName
 from rag.stopwords import NOT_LATIN, question_language
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rag.embedding.embedder import Usage
     from rag.questions import Questions
-    from rag.tables import TableReader
+    from rag.table_reader import TableReader
 
 POOL = 100
 """Chunks each search contributes."""
@@ -101,15 +101,16 @@ class Searcher:
             notes.append("No chunk passes the filters.")
             return self._found((), started, None, 0, notes)
         before, canary = self.questions.usage(), self.questions.canary_texts
+        # Lance searches while the question is embedded and its vector compared. At first the vectors are read before:
+        # the languages that full text needs come along with them.
+        begun = self.reader.begin_matching(question, POOL, rows) if self.reader.resident else None
         vector, note = self.questions.vector(question)
         if note:
             notes.append(note)
-        # The vectors first: the languages that full text needs are read along with them.
         dense = {} if vector is None else dict(self.reader.nearest(vector, POOL, rows))
-        lexical = dict(self.reader.matching(question, POOL, rows))
+        lexical = dict(self.reader.matching(question, POOL, rows, begun))
         if vector is not None:
-            rest = np.array([number for number in lexical if number not in dense], dtype=np.int64)
-            dense |= self.reader.nearest(vector, len(rest), rest)
+            dense |= self.reader.cosines(vector, [number for number in lexical if number not in dense])
         passages = self._passages(question, dense, lexical, k)
         used = self.questions.usage() - before
         return self._found(passages, started, used, self.questions.canary_texts - canary, notes)
@@ -120,45 +121,42 @@ class Searcher:
         weigh = self._weights(question) if dense else (lambda _: 0.0)
         fused = _fused(dense, lexical, weigh)
         order = sorted(fused, key=lambda number: (-fused[number], -dense.get(number, -1.0), number))
-        unique: dict[str, list[int]] = {}
-        likeness: dict[str, Likeness] = {}
-        rows = {}
+        distinct = Distinct(k)
+        alike: list[list[int]] = []
         # In steps: a text that stands in many sources must not crowd the others out. Their scores are next to each
         # other, so a step of some size finds them all.
         size = max(2 * k, _STEP)
         for at in range(0, len(order), size):
             step = order[at : at + size]
-            for number, row in zip(step, self.reader.rows_at(step), strict=True):
-                rows[number] = row
-                text = row.text
-                if text not in unique:
-                    mine = Likeness(text)
-                    # Only with what will be shown: each costs some microseconds.
-                    text = next((one for one in list(unique)[:k] if mine.like(likeness[one])), text)
-                    likeness.setdefault(text, mine)
-                unique.setdefault(text, []).append(number)
-            if len(unique) >= k:
+            for number, told in zip(step, distinct.add(self.reader.texts_at(step)), strict=True):
+                if told == len(alike):
+                    alike.append([])
+                alike[told].append(number)
+            if len(alike) >= k:
                 break
+        shown = [number for numbers in alike[:k] for number in numbers]
+        places = dict(zip(shown, self.reader.places_of(shown), strict=True))
         passages: list[Passage] = []
-        for numbers in list(unique.values())[:k]:
-            row = rows[numbers[0]]
-            others = {self.names.get(rows[number].source_id, "?") for number in numbers[1:]}
-            name = self.names.get(row.source_id, "?")
+        for text, numbers in zip(distinct.texts[:k], alike, strict=False):
+            first = numbers[0]
+            place = places[first]
+            others = {self.names.get(places[number]["source_id"], "?") for number in numbers[1:]}
+            name = self.names.get(place["source_id"], "?")
             passages.append(
                 Passage(
                     n=len(passages) + 1,
-                    chunk_id=row.id,
-                    source_id=row.source_id,
+                    chunk_id=place["id"],
+                    source_id=place["source_id"],
                     source=name,
-                    text=row.text,
-                    score=round(fused[numbers[0]], 6),
-                    page=row.page,
-                    page_end=row.page_end,
-                    start=row.start,
-                    end=row.end,
-                    heading=row.heading,
-                    dense=_rounded(dense.get(numbers[0])) if weigh(numbers[0]) else None,
-                    lexical=_rounded(lexical.get(numbers[0])),
+                    text=text,
+                    score=round(fused[first], 6),
+                    page=place["page"],
+                    page_end=place["page_end"],
+                    start=place["start"],
+                    end=place["end"],
+                    heading=place["heading"],
+                    dense=_rounded(dense.get(first)) if weigh(first) else None,
+                    lexical=_rounded(lexical.get(first)),
                     also_in=tuple(sorted(others - {name})),
                 )
             )
@@ -171,8 +169,8 @@ class Searcher:
             return lambda _: ENGLISH
         weight = multilingual_weight if space.model == MULTILINGUAL_MODEL else dense_weight
         languages = self.reader.languages()
-        spoken = question_language(question, set(languages))
-        weights = {language: weight(spoken, language) for language in set(languages)}
+        spoken = question_language(question, self.reader.spoken())
+        weights = {language: weight(spoken, language) for language in self.reader.spoken()}
         return lambda number: weights[languages[number]]
 
     def _found(
@@ -197,7 +195,7 @@ def _fused(dense: Mapping[int, float], lexical: Mapping[int, float], weigh: Call
     best_cosine = max(max(dense.values(), default=0.0), 1e-6)
     best_words = max(lexical.values(), default=1.0)
     fused = {}
-    for number in {**dense, **lexical}:
+    for number in dense.keys() | lexical.keys():
         weight = weigh(number)
         words = lexical.get(number, 0.0) / best_words
         fused[number] = (1 - weight) * words + weight * max(0.0, dense.get(number, 0.0)) / best_cosine

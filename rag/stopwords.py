@@ -136,7 +136,11 @@ def question_language(question: str, preferred: Collection[str] = ()) -> str:
     `preferred` are the languages of the sources (empty: English): of several that are as likely, one of them is taken;
     of another language there must be two common words, because one is soon there by chance (`cat` is Romanian).
     """
-    preferred = {one or "en" for one in preferred}
+    return _question_language(question, frozenset(one or "en" for one in preferred))
+
+
+@functools.lru_cache(maxsize=64)  # both full text and fusion ask
+def _question_language(question: str, preferred: frozenset[str]) -> str:
     words = [match.group() for match in _WORDS.finditer(question.casefold())]
     among = _by_script(question)
     if among:
@@ -144,7 +148,7 @@ def question_language(question: str, preferred: Collection[str] = ()) -> str:
             return among[0]
         counts = _counts(words, among)
         return max(among, key=lambda one: (counts[one], one in preferred, -among.index(one)))
-    counts = _counts(words, [one for one in _languages() if one not in NOT_LATIN])
+    counts = _counts(words, _latin())
     likely = sorted(one for one, times in counts.items() if times > 1 or one in preferred)
     return max(likely, key=lambda one: (counts[one], one in preferred, one == "en"), default="")
 
@@ -153,8 +157,10 @@ def _counts(words: Collection[str], among: Collection[str]) -> Counter[str]:
     return +Counter({one: sum(word in stop_words(one) for word in words) for one in among})
 
 
-def _languages() -> list[str]:
-    return sorted(_STOP_LISTS.keys() | _MORE_STOPS.keys())
+@functools.cache
+def _latin() -> tuple[str, ...]:
+    """The languages in Latin letters that there are lists for."""
+    return tuple(sorted((_STOP_LISTS.keys() | _MORE_STOPS.keys()) - NOT_LATIN))
 
 
 def _by_script(question: str) -> tuple[str, ...]:

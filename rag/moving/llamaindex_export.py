@@ -26,9 +26,9 @@ from rag.objects import TEMPORARY, fsync, translated
 from rag.outcome import count
 
 if TYPE_CHECKING:
+    from rag.chunk_rows import ChunkRow
     from rag.loader import Opened
     from rag.notebook import Notebook
-    from rag.tables import ChunkRow
 
 _AT_ONCE = 2048  # rows in memory with their vectors
 _ABOUT = "ragbook.json"

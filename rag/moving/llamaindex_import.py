@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag import planner
+from rag.chunk_rows import ChunkRow
 from rag.errors import AlreadyExists
 from rag.fingerprint import chunk_id
 from rag.languages import detect_each
@@ -34,7 +35,7 @@ from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
 from rag.spending import Purpose, Recording, recorded
 from rag.state import State, only_after
-from rag.tables import ChunkRow, ChunkTable
+from rag.tables import ChunkTable
 
 if TYPE_CHECKING:
     from rag.embedding.embedder import Embedder

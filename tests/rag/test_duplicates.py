@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from rag.duplicates import Likeness
+from rag.duplicates import Distinct, Likeness
 from tests.notebooks import paragraphs
 
 LONG = paragraphs(1, 7)[0]
@@ -30,3 +32,45 @@ LONG = paragraphs(1, 7)[0]
 def test_alike(one, other, expected):
     assert Likeness(one).like(Likeness(other)) is expected
     assert Likeness(other).like(Likeness(one)) is expected
+
+
+def one_by_one(texts, most):
+    """What `Distinct` must come to: each text compared with each that is to be shown."""
+    told, numbers, found = [], {}, []
+    for text in texts:
+        if text not in numbers:
+            like = next((one for one in told[:most] if Likeness(text).like(Likeness(one))), None)
+            if like is not None:
+                found.append(numbers[like])
+                continue
+            numbers[text] = len(told)
+            told.append(text)
+        found.append(numbers[text])
+    return told, found
+
+
+@pytest.mark.parametrize("most", [1, 8, 40])
+@pytest.mark.parametrize("step", [1, 7, 200])
+def test_distinct_is_what_comparing_one_by_one_comes_to(most, step):
+    chosen = random.Random(most * step)
+    texts = ["", "short", "short!", "北京大学的图书馆收藏了许多古籍。", "北京大学的图书馆收藏了许多古籍"]
+    for text in paragraphs(12, 3):
+        words = text.split(" ")
+        for changed in (0, 1, 2, 8, 20):
+            copy = list(words)
+            for _ in range(changed):
+                copy[chosen.randrange(len(copy))] = chosen.choice(["another", "2024", "and", "Zürich"])
+            texts.append(" ".join(copy))
+    chosen.shuffle(texts)
+    texts = [LONG, LONG.upper(), *texts, *texts[:9]]
+    distinct = Distinct(most)
+    found = [number for at in range(0, len(texts), step) for number in distinct.add(texts[at : at + step])]
+    assert (distinct.texts, found) == one_by_one(texts, most)
+    assert len(distinct.texts) < len(set(texts))
+
+
+def test_words_that_share_a_bit_keep_nothing_apart():
+    letters = "bcdfghklmnprtvwz"
+    words = [a + "a" + b + "o" + c for a in letters for b in letters for c in letters]  # many more than there are bits
+    one, other = " ".join(words), " ".join([*words[:-10], "and", "some", "others"])
+    assert Distinct(8).add([one, other]) == [0, 0]

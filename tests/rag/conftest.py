@@ -1,0 +1,14 @@
+"""For the tests of the engine: an empty table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rag.tables import ChunkTable
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> ChunkTable:
+    return ChunkTable.create(tmp_path, "t", 8, "a space")
