@@ -22,7 +22,7 @@ HEAVY = (
     *("llama_index", "lancedb", "pyarrow", "numpy", "onnx", "onnxruntime", "openai", "streamlit"),
     *("Stemmer", "py3langid"),
 )
-PURE = {"manifest", "planner", "fingerprint", "errors", "progress", "outcome", "words", "names", "journal"}
+PURE = {"manifest", "planner", "fingerprint", "errors", "progress", "outcome", "words", "names", "journal", "choices"}
 
 
 def modules(*folders: str) -> list[Path]:
