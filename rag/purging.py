@@ -132,10 +132,11 @@ def purge(
     Killed half-way, the new snapshot is complete, and purging again finishes the rest.
 
     Raises:
-        NotFound, Damaged: as `plan_purge`.
+        NotFound, Damaged: as `plan_purge`; no such notebook.
         Busy: another process is building, in this notebook or another of the workspace.
         RagbookError: somebody is reading a snapshot that would go.
     """
+    place.must_exist()
     with _alone(place, wait_seconds):
         names = sorted({*names, *_unfinished(place)})
         planned, shelves = _planned(place, names, config or Config())
