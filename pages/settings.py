@@ -130,7 +130,7 @@ def _consequences(page: Page, impact: Impact) -> None:
     kv(
         [
             *(
-                (change.what, f"{escaped(change.before or 'none')} → {escaped(change.after or 'none')}")
+                (change.name, f"{escaped(change.before or 'none')} → {escaped(change.after or 'none')}")
                 for change in impact.changes
             ),
             ("Embed", escaped(need)),

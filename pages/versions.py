@@ -66,7 +66,7 @@ def _why(page: Page, history: list[Manifest]) -> None:
                 ("Sources", f"{escaped(_sources(page))} · <code>{wording.fingerprint(saved.sources_fp)}</code>"),
                 ("Recipe", _fingerprints(saved.recipe_fp, status.recipe_fp)),
                 ("Space", _fingerprints(saved.space_fp, status.space_fp)),
-                *((change.what, change_html(change)) for change in _news(verdict)),
+                *((change.name, change_html(change)) for change in _news(verdict)),
             ]
         )
 

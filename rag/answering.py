@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rag.citations import Answer, Citation, CitationStream, Found, Passage, unchecked
 from rag.errors import BadKey, Cancelled, ContextTooLong, ModelError
 from rag.extractive import extract
-from rag.followups import Turn, completed, leans, rewritten
+from rag.followups import Turn, completed, leans, note_of, rewritten
 from rag.manifest import Receipt
 from rag.neighbours import page_at, shown
 from rag.outcome import count
@@ -67,6 +67,7 @@ class _Frame:
             space=str(self.opened.questions.space),
             asked=now(),
             only=self.only,
+            searched="" if self.searched == self.question else self.searched,
             **fields,
         )
 
@@ -132,7 +133,7 @@ def _completed(
         except ModelError as error:
             notes.append(f"The question was completed from the one above by rule. {error}")
     if searched != question:
-        notes.insert(0, f"Searched for: “{searched}”, because the question leans on the one above.")
+        notes.insert(0, note_of(searched))
     return searched, paid[0] if paid else None, notes
 
 

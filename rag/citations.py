@@ -100,7 +100,8 @@ class Answer:
     `kind`: `extractive` (sentences of the sources), `generated` (a language model's words), `nothing relevant`
     (searched, and no passage is close enough), `failed` (the language model failed: `text` says how; the passages are
     there all the same), `stopped` (by the user; what had come is kept).
-    In `text`, `[n]` marks a citation of passage n. `only` is what the search was restricted to.
+    In `text`, `[n]` marks a citation of passage n. `only` is what the search was restricted to, `searched` what was
+    searched for in place of a question that leans on the one above; empty where it is the question itself.
     """
 
     question: str
@@ -118,6 +119,7 @@ class Answer:
     asked: str = ""
     first_token_seconds: float | None = field(default=None)
     only: Restriction | None = None
+    searched: str = ""
 
 
 def cited(text: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:

@@ -358,6 +358,7 @@ def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
     report |= {
         "answer": answer.text,
         "kind": answer.kind,
+        "searched": answer.searched or answer.question,
         "model": answer.model,
         "recipe": answer.recipe_fp,
         "citations": [citation_report(one) for one in answer.citations],

@@ -124,7 +124,8 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
     model: Any = _Watched(searcher.questions)
     found = replace(searcher, reader=table, questions=model).search(text, opened.reranking.depth(k), rows)
     total = time.monotonic() - started
-    behind = searcher.search(text, 2 * POOL, rows).passages[len(found.passages) :]  # the vector is made by now
+    made: Any = _Made(searcher.questions, model.calls[0].result if model.calls else None)
+    behind = replace(searcher, questions=made).search(text, 2 * POOL, rows).passages[len(found.passages) :]
     fused_ranks = {one.chunk_id: one.n for one in found.passages}
     before = time.monotonic()
     found = opened.reranking.reranked(text, found)
@@ -178,6 +179,8 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
 
 @dataclass
 class _Call:
+    """A call that was passed on; `result` is None where it failed."""
+
     name: str
     seconds: float
     result: Any
@@ -196,9 +199,11 @@ class _Watched:
             return found
 
         def call(*arguments: Any, **named: Any) -> Any:
-            started = time.monotonic()
-            result = found(*arguments, **named)
-            self.calls.append(_Call(name, time.monotonic() - started, result))
+            started, result = time.monotonic(), None
+            try:
+                result = found(*arguments, **named)
+            finally:
+                self.calls.append(_Call(name, time.monotonic() - started, result))
             return result
 
         return call
@@ -206,6 +211,21 @@ class _Watched:
     def seconds(self, name: str) -> float:
         """Time spent in calls of that name."""
         return sum(call.seconds for call in self.calls if call.name == name)
+
+
+@dataclass
+class _Made:
+    """Questions whose one vector is made by now, or is known to be lacking: a dead server is waited for once."""
+
+    inner: Any
+    made: Any
+
+    def vector(self, _text: str) -> Any:
+        """As `Questions.vector`."""
+        return self.made or (None, "")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
 
 def _ranks(table: _Watched, search: str) -> dict[int, int]:

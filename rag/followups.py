@@ -92,6 +92,11 @@ def completed(question: str, earlier: Sequence[Turn]) -> str:
     return _joined(question, above)
 
 
+def note_of(searched: str) -> str:
+    """What the reader is told where `searched` was searched for in place of the question."""
+    return f"Searched for: “{searched}”, because the question leans on the one above."
+
+
 def rewritten(
     question: str,
     earlier: Sequence[Turn],

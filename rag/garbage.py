@@ -84,8 +84,10 @@ def collect(
     While a process reads a snapshot that was forgotten, nothing is removed: its files are known to nobody else.
 
     Raises:
+        NotFound: there is no such notebook.
         Busy: another process is building.
     """
+    place.must_exist()
     with lease(place.folder, wait_seconds=wait_seconds):
         found = find(place, grace_seconds=grace_seconds, grace_elsewhere=grace_elsewhere)
         if found.kept_for_readers:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from rag.checks import PinnedFiles
 from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, RagbookError
-from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName, dump_checked
+from rag.manifest import Change, Manifest, PinnedTable, Receipt, Verdict, VerdictName, dump_checked
 from rag.marks import read_now
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.pinning import pin
@@ -81,16 +81,16 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
             if head is None or head.snapshot == number:
                 raise RagbookError(f"Snapshot {number} is the newest one already.")
             state = place.states.newest()
-            rows = place.registry.rows(target.tables["sources"].version)
+            listed = target.tables["sources"]
             # As with every change, what is wanted comes first, in a version of the registry newer than all others: a
             # crash in between leaves a build to do that costs nothing, and not a snapshot that the next build undoes.
             base = max(head.tables["sources"].version, state.registry or 0)
-            wished = _wished(place, state, head, rows)
-            version = place.registry.write(rows, base) if wished is None else wished
-            sources = pin(place, place.registry.path, version, len(rows), head.tables["sources"])
+            wished = _wished(place, state, head, listed)
+            version = place.registry.restore(listed.version, base) if wished is None else wished
+            sources = pin(place, place.registry.path, version, listed.rows, listed)
             if wished is None:
                 try:
-                    state = place.states.change(only_after(state, _wish(version, target.sources_fp, len(rows))))
+                    state = place.states.change(only_after(state, _wish(version, target.sources_fp, listed.rows)))
                 except Conflict:
                     continue
             manifest = replace(
@@ -114,13 +114,13 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
     raise Conflict("Other processes keep publishing snapshots of this notebook. Try again when they have finished.")
 
 
-def _wished(place: Place, state: State, head: Manifest, rows: Sequence[SourceRow]) -> int | None:
-    """The version of the registry in which just these rows are wanted already, by a rollback that was killed before it
-    published; None where they are not. Asked for again, they would be one more state each time."""
+def _wished(place: Place, state: State, head: Manifest, listed: PinnedTable) -> int | None:
+    """The version of the registry in which just the rows of `listed` are wanted already, by a rollback that was killed
+    before it published; None where they are not. Asked for again, they would be one more state each time."""
     if state.registry is None or state.registry <= head.tables["sources"].version or state.pending:
         return None
     try:
-        same = place.registry.rows(state.registry) == list(rows)
+        same = place.registry.rows(state.registry) == place.registry.rows(listed.version)
     except Damaged:
         return None
     return state.registry if same else None

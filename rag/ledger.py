@@ -8,6 +8,7 @@ Each writer has its own file of the day, so that several of them cannot write in
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import math
@@ -22,6 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from rag.errors import StoreError
 from rag.objects import Objects, fsync, make_folder, translated
 from rag.outcome import count
 from rag.snapshots import now
@@ -80,7 +82,8 @@ class Ledger:
         """Append one line; it is on the disk when this returns, with any that could not be written before.
 
         Raises:
-            StoreError: it cannot be written. It waits, as long as this process lives, to be written with the next one.
+            StoreError: it cannot be written. It waits, as long as this process lives, to be written with the next one
+                or when the process ends.
         """
         with _LOCK:
             _WAITING[self._root].append(entry)
@@ -179,6 +182,14 @@ def summed(group: str, entries: Sequence[Entry]) -> Spent:
         cost_usd=round(sum(priced), 8) if priced or not entries else None,
         unpriced=len(entries) - len(priced),
     )
+
+
+@atexit.register
+def _last_try() -> None:
+    """When the process ends: by now there may be room. What still cannot be written was told when it was paid for."""
+    for root in list(_WAITING):
+        with contextlib.suppress(StoreError):
+            Ledger(Objects(root.parent)).settle()
 
 
 def _line(entry: Entry) -> str:

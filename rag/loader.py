@@ -47,7 +47,8 @@ class Opened:
     """One snapshot, open. Immutable and safe to share by all threads and sessions.
 
     `seconds` is how long opening took, `opened_at` when, in seconds since the epoch. `problems` are sentences about
-    newer snapshots that were passed over because of damage.
+    newer snapshots that were passed over because of damage. Where `demanding`, a model that fails to make a question's
+    vector is an error, and not a note: for measuring.
     """
 
     notebook: Notebook
@@ -59,6 +60,7 @@ class Opened:
     opened_at: float
     seconds: float
     problems: tuple[str, ...] = ()
+    demanding: bool = False
 
     @property
     def snapshot(self) -> int:
@@ -93,7 +95,7 @@ class Opened:
     def searcher(self) -> Searcher:
         """The search over this snapshot. Raises Damaged as `check`."""
         self.check()
-        return Searcher(self.table.reader(), self.questions, self.names, self.snapshot)
+        return Searcher(self.table.reader(), self.questions, self.names, self.snapshot, self.demanding)
 
     @cached_property
     def reranking(self) -> Reranking:
@@ -104,8 +106,8 @@ class Opened:
         self, text: str, k: int = 8, only: Restriction | None = None, *, cancelled: IsCancelled = never
     ) -> Found:
         """The `k` best passages, of those that meet the restriction, re-ranked where that is chosen; `cancelled` ends
-        only that. Raises SpaceRefused, ModelError, NotFound for a source that is not there, ConfigError for a
-        re-ranker that is not installed, and the first time Damaged as `check`."""
+        only that. Raises SpaceRefused and ModelError as `Searcher.search`, NotFound for a source that is not there,
+        ConfigError for a re-ranker that is not installed, and the first time Damaged as `check`."""
         found = self.searcher.search(text, self.reranking.depth(k), self.rows_of(only))
         found = self.reranking.reranked(text, found, cancelled=cancelled)
         return found if len(found.passages) <= k else replace(found, passages=found.passages[:k])

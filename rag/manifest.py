@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from rag.choices import named
 from rag.errors import Damaged, NewerFormat
 from rag.fingerprint import canonical, fingerprint
 
@@ -50,16 +51,23 @@ class VerdictName(StrEnum):
 
 @dataclass(frozen=True)
 class Change:
-    """One reason: `embedder.model: text-embedding-3-small → text-embedding-3-large`. None means absent."""
+    """One reason. `what` is a field of the recipe (`embedder.model`), the name of a source, or another thing that
+    changed, from `before` to `after`; None means absent. As a text it is for reading: `embedding model: text-small →
+    text-large`."""
 
     what: str
     before: str | None = None
     after: str | None = None
 
+    @property
+    def name(self) -> str:
+        """What changed, in words."""
+        return named(self.what)
+
     def __str__(self) -> str:
         if self.before is None:
-            return f"{self.what}: {self.after}" if self.after is not None else self.what
-        return f"{self.what}: {self.before} → {self.after if self.after is not None else 'none'}"
+            return f"{self.name}: {self.after}" if self.after is not None else self.name
+        return f"{self.name}: {self.before} → {self.after if self.after is not None else 'none'}"
 
 
 @dataclass(frozen=True)

@@ -287,10 +287,11 @@ class Notebook:
         """Take sources out of the next snapshot. Their originals and older snapshots stay.
 
         Raises:
-            NotFound: a name that is not in the notebook; nothing was removed.
+            NotFound: no such notebook, or a name that is not in it; nothing was removed.
         """
         from rag.pipeline import build_held
 
+        self.place.must_exist()
         with lease(self.place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):
             _persistently(lambda: self._unregister(names))
             return build_held(self.place, self.config, self.make_embedder, on_event=on_event, cancelled=cancelled)

@@ -69,11 +69,13 @@ def build(
     """Bring the index to what the registry and the settings ask for, and publish it as the next snapshot.
 
     Raises:
+        NotFound: there is no such notebook.
         Busy: another process is building, still after `wait_seconds`.
         Cancelled: `cancelled()` came true; what was paid for is in the vector cache.
         SpaceRefused: the live model is not the one of the saved vectors.
         ModelError, StoreError: the newest snapshot stays as it was.
     """
+    place.must_exist()
     with lease(place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):
         return build_held(place, config, make_embedder, on_event=on_event, cancelled=cancelled)
 

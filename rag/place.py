@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.config import Config, check_slug
+from rag.errors import NotFound, StoreUnavailable
 from rag.manifest import Manifest
 from rag.objects import Objects, open_home
 from rag.originals import Originals
@@ -52,6 +54,30 @@ class Place:
     def index_folder(self, recipe_fp: str) -> str:
         """Folder of the chunks of a recipe, below the notebook's folder."""
         return f"index/{recipe_fp[:16]}"
+
+    def reach(self) -> None:
+        """Tell a folder that leads nowhere, as a lost mount or a broken link does, from one that was never made.
+
+        Raises:
+            StoreUnavailable
+        """
+        root = self.objects.root
+        for folder in (root.parent, root, root / "notebooks", self.folder, self.folder / "manifests"):
+            if os.path.lexists(folder) and not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where this tells
+                raise StoreUnavailable(f"{folder} is no folder, or a link that leads nowhere, so nothing can be read.")
+
+    def must_exist(self) -> None:
+        """Before the lease, which makes the notebook's folder: a wrong name must not make a notebook.
+
+        Raises:
+            NotFound: nothing was ever put into it.
+            StoreUnavailable: as `reach`.
+        """
+        self.reach()
+        if not self.folder.is_dir():
+            others = self.objects.folders("notebooks")
+            listed = f"There are: {', '.join(others[:5])}." if others else "There is none yet: add files first."
+            raise NotFound(f"There is no notebook {self.slug!r} in this workspace. {listed}")
 
     def missing_file(self, manifest: Manifest) -> str | None:
         """The cheap check of a snapshot: every pinned file is there with its size. A sentence where one is not."""

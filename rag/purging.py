@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from rag.arrivals import by_turns
 from rag.belonging import Shelf, sort_out
 from rag.cells import Cells
 from rag.config import Config
@@ -132,10 +133,11 @@ def purge(
     Killed half-way, the new snapshot is complete, and purging again finishes the rest.
 
     Raises:
-        NotFound, Damaged: as `plan_purge`.
-        Busy: another process is building, in this notebook or another of the workspace.
+        NotFound, Damaged: as `plan_purge`; no such notebook.
+        Busy: another process is building, in this notebook or another of the workspace, or importing one.
         RagbookError: somebody is reading a snapshot that would go.
     """
+    place.must_exist()
     with _alone(place, wait_seconds):
         names = sorted({*names, *_unfinished(place)})
         planned, shelves = _planned(place, names, config or Config())
@@ -168,8 +170,10 @@ def purge(
 
 @contextmanager
 def _alone(place: Place, wait_seconds: float) -> Iterator[None]:
-    """Hold the lease of every notebook of the workspace: they share the originals and the vector caches."""
+    """Hold the lease of every notebook of the workspace, because they share the originals and the vector caches, and
+    let no import bring another one."""
     with ExitStack() as held:
+        held.enter_context(by_turns(place.objects.root, wait_seconds=wait_seconds))
         for one in sorted([place, *_others(place)], key=lambda each: each.slug):  # in one order: no two wait in a ring
             try:
                 held.enter_context(lease(one.folder, wait_seconds=wait_seconds))
@@ -405,7 +409,7 @@ def _purge_originals(place: Place, rows: Sequence[SourceRow], shared: set[str], 
 
 def _purge_set_aside(place: Place) -> None:
     """What was moved aside as damaged, or left by an import, a deletion or an add that was killed, may hold anything:
-    all of it goes. No add is under way, because we hold every lease."""
+    all of it goes. No add and no import is under way, because we are alone."""
     root = place.objects.root
     for pattern in ("*.damaged*", "*.torn", "damaged-*.lance", ".tmp-import-*", ".tmp-deleted-*"):
         for folder in (place.folder, root / "spaces", root / "originals", root / "notebooks", root):

@@ -129,7 +129,8 @@ class Questions:
                     self._checked = live == self.space  # inside: where the ledger fails, it was paid for
             except (Damaged, NotFound) as error:  # a model that cannot be checked is not used
                 return None, f"Searched by words only, because the model cannot be checked. {error}"
-            self._canary_texts += self._embedder.usage.texts - before
+            finally:
+                self._canary_texts += self._embedder.usage.texts - before
             if live != self.space:
                 return None, (
                     "Searched by words only: this snapshot was built with another model than the one that answers to "

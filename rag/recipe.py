@@ -45,7 +45,7 @@ def same_texts(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def recipe_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
-    """One change for each choice that differs, as `embedder.model: a → b`. What `after` leaves open is no change."""
+    """One change for each choice that differs, named by its field. What `after` leaves open is no change."""
     old, new = dict(_flat(before)), dict(_flat(after))
     open_yet = {"embedder.dimensions", "embedder.variant"} - new.keys()
     return tuple(

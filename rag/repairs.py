@@ -60,11 +60,13 @@ def repair(
     """Examine deeply and repair what is found; then remove what nothing needs.
 
     Raises:
+        NotFound: there is no such notebook.
         Busy: another process is building.
         Cancelled: `cancelled()` came true; what was repaired stays repaired.
         SpaceRefused: the live model is not the one of the index, so a lost canary cannot be made anew.
         ModelError, StoreError: as a build.
     """
+    place.must_exist()
     with lease(place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):
         work = _Repair(place, config, make_embedder, on_event, cancelled)
         work.run()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rag.citations import Found, Passage
 from rag.config import MULTILINGUAL_MODEL
 from rag.duplicates import Distinct
+from rag.errors import BadKey, BadReply, ContextTooLong, QuotaExceeded, ServerDown
 from rag.manifest import Receipt, VerdictName
 from rag.stopwords import NOT_LATIN, question_language
 
@@ -66,6 +67,9 @@ nDCG@10 by these weights, the same language:
 | XQuAD German | .935 | .883 | .947 | **.951** | .955 | .953 |
 """
 
+_UNANSWERED = (BadKey, BadReply, ContextTooLong, QuotaExceeded, ServerDown)
+"""Failures of a model that leave the words of the question to search for. Any other is a wrong vector."""
+
 _LONGEST_QUESTION = 2000
 _STEP = 32
 
@@ -74,18 +78,21 @@ __all__ = ["POOL", "Searcher", "dense_weight", "multilingual_weight"]
 
 @dataclass(frozen=True)
 class Searcher:
-    """What searching one snapshot needs. `names` maps source ids to display names."""
+    """What searching one snapshot needs. `names` maps source ids to display names. Where the model of the questions
+    fails, words alone decide and a note says so; `demanding` makes it an error."""
 
     reader: TableReader
     questions: Questions
     names: Mapping[str, str]
     snapshot: int
+    demanding: bool = False
 
     def search(self, text: str, k: int, rows: NDArray[np.int64] | None = None) -> Found:
         """The `k` best passages, best first; among the chunks of those row numbers only, if given.
 
         Raises:
-            SpaceRefused, ModelError: as `Questions.vector`.
+            SpaceRefused: as `Questions.vector`.
+            ModelError: the model gave a wrong vector, or is not installed; where `demanding`, any failure of it.
         """
         started = time.monotonic()
         # A command line and JSON can hold half of a surrogate pair, which no model takes.
@@ -104,7 +111,12 @@ class Searcher:
         # Lance searches while the question is embedded and its vector compared. At first the vectors are read before:
         # the languages that full text needs come along with them.
         begun = self.reader.begin_matching(question, POOL, rows) if self.reader.resident else None
-        vector, note = self.questions.vector(question)
+        try:
+            vector, note = self.questions.vector(question)
+        except _UNANSWERED as error:
+            if self.demanding:
+                raise
+            vector, note = None, f"Searched by words only. {error}"
         if note:
             notes.append(note)
         dense = {} if vector is None else dict(self.reader.nearest(vector, POOL, rows))

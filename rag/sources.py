@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from functools import cached_property
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from rag.checks import clear_the_way
 from rag.errors import Conflict, Damaged, StoreError
-from rag.lance_files import files_of, latest_version, set_aside_torn, shape_of, sync
+from rag.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
 from rag.objects import make_folder, translated
 from rag.planner import SourceRow, registry_fingerprint
 
@@ -127,10 +127,18 @@ class Registry:
             Conflict: somebody without the lease wrote at the same moment, so that the new version is not `rows`.
             Damaged, StoreError: version `base` cannot be read, or the table cannot be written.
         """
+        return self._committed(lambda: self._write(rows, base))
+
+    def restore(self, version: int, base: int) -> int:
+        """Make an older version the newest again, as `write` of its rows from version `base` would, and without
+        reading or writing any: Lance makes a version of the same files. Gives the new version. Raises as `write`."""
+        return self._committed(lambda: self._restore(version, base))
+
+    def _committed(self, write: Callable[[], int]) -> int:
         with translated(f"{TABLE}.lance"):
             make_folder(self._folder)
             try:
-                return self._write(rows, base)
+                return write()
             except (RuntimeError, ValueError) as error:
                 match = re.search(r"os error (\d+)", str(error))
                 if match is None and any(sign in str(error).lower() for sign in _OTHERS):
@@ -138,6 +146,17 @@ class Registry:
                 if match is None:
                     raise Damaged(f"{TABLE}.lance cannot be written: {_first_line(error)}.") from error
                 raise OSError(int(match.group(1)) or errno.EIO, str(error)) from error
+
+    def _restore(self, version: int, base: int) -> int:
+        table = self._open(base)
+        table.checkout(version)
+        table.restore()
+        new = int(table.version)
+        files = files_of(self.path, new)
+        sync(self.path, files)
+        if _data(files) != _data(files_of(self.path, version)):
+            raise Conflict(f"Another process changed {TABLE}.lance at the same moment. Try again.")
+        return new
 
     def _write(self, rows: Sequence[SourceRow], base: int | None) -> int:
         database = lancedb.connect(str(self._folder))
@@ -194,6 +213,11 @@ class Registry:
                 raise Damaged(f"{TABLE}.lance cannot be written anew: {error}") from error
             sync(self.path, files_of(self.path, version))
         return version
+
+
+def _data(files: Iterable[TableFile]) -> set[str]:
+    """The files with rows, and what is deleted of them: all but the version's own manifest."""
+    return {file.path for file in files if not file.path.startswith("_versions/")}
 
 
 def _source_rows(table: pa.Table) -> tuple[SourceRow, ...]:

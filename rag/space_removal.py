@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rag.arrivals import by_turns
 from rag.errors import Damaged, NotFound, RagbookError
 from rag.ledger import Ledger
 from rag.manifest import Manifest
@@ -43,7 +44,8 @@ def remove_space(place: Place, fingerprint: str, *, sure: bool, wait_seconds: fl
 
     Raises:
         NotFound: no saved space, or more than one, begins so.
-        Busy: a notebook of the workspace is being built, still after `wait_seconds`: it may be about to use the space.
+        Busy: a notebook of the workspace is being built or imported, still after `wait_seconds`: it may be about to use
+            the space.
         RagbookError: a snapshot of a notebook of the workspace is in this space; forget those first.
     """
     space = _found(place, fingerprint)
@@ -53,6 +55,7 @@ def remove_space(place: Place, fingerprint: str, *, sure: bool, wait_seconds: fl
     folder = _folder(place, space)
     with ExitStack() as leases, translated(place.spaces.folder(space.fingerprint)):
         deadline = time.monotonic() + wait_seconds
+        leases.enter_context(by_turns(place.objects.root, wait_seconds=wait_seconds))
         for slug in place.objects.folders("notebooks"):
             left = max(0.0, deadline - time.monotonic())
             leases.enter_context(lease(Place(place.objects, slug).folder, wait_seconds=left))

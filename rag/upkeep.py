@@ -58,6 +58,7 @@ def delete_space(notebook: Notebook, fingerprint: str, *, sure: bool) -> Report:
 
 
 def _build(notebook: Notebook, options: argparse.Namespace) -> Report:
+    notebook.place.must_exist()
     if options.new_space:
         notebook.new_space()
     return outcome_report(notebook.build())
@@ -102,6 +103,7 @@ def _forget(notebook: Notebook, options: argparse.Namespace) -> Report:
 def _gc(notebook: Notebook, options: argparse.Namespace) -> Report:
     from rag.garbage import collect, find
 
+    notebook.place.must_exist()
     found = collect(notebook.place) if options.yes else find(notebook.place)
     verb = "removed" if options.yes else "not needed by anything"
     sentence = found.blocked or f"{count(len(found.files), 'file')} {verb}, {found.size:,} bytes."

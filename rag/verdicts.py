@@ -5,7 +5,6 @@ The verdict is a function of the newest valid manifest, the wanted recipe, the s
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 from rag.checks import PinnedFiles
 from rag.config import Config
-from rag.errors import ConfigError, Damaged, NewerFormat, NotFound, StoreError, StoreUnavailable
+from rag.errors import ConfigError, Damaged, NewerFormat, NotFound, StoreError
 from rag.journal import Interrupted, Journal
 from rag.manifest import FORMAT, Change, Counts, Manifest, Receipt, Verdict, VerdictName
 from rag.noticed import still_bad
@@ -59,7 +58,7 @@ def look(place: Place, config: Config, *, hashing: bool = False) -> Status:
     """
     started = time.monotonic()
     try:
-        _reach(place)
+        place.reach()
         return _look(place, config, started, hashing)
     except NewerFormat as error:
         change = Change("storage format", f"up to {FORMAT}", "a newer one")
@@ -69,18 +68,6 @@ def look(place: Place, config: Config, *, hashing: bool = False) -> Status:
     except StoreError as error:
         change = Change("home", None, "out of reach")
         return _bare(VerdictName.UNAVAILABLE, str(error), "Check the home folder, then try again.", change, started)
-
-
-def _reach(place: Place) -> None:
-    """Tell a folder that leads nowhere, as a lost mount or a broken link does, from one that was never made.
-
-    Raises:
-        StoreUnavailable
-    """
-    root = place.objects.root
-    for folder in (root.parent, root, root / "notebooks", place.folder, place.folder / "manifests"):
-        if os.path.lexists(folder) and not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where this tells
-            raise StoreUnavailable(f"{folder} is no folder, or a link that leads nowhere, so nothing can be read.")
 
 
 def _look(place: Place, config: Config, started: float, hashing: bool) -> Status:

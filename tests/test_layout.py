@@ -23,7 +23,7 @@ HEAVY = (
     *("Stemmer", "py3langid"),
 )
 TABLES = ("tables", "table_reader", "chunk_rows", "text_index")
-PURE = {"manifest", "planner", "fingerprint", "errors", "progress", "outcome", "words", "names", "journal"}
+PURE = {"manifest", "planner", "fingerprint", "errors", "progress", "outcome", "words", "names", "journal", "choices"}
 
 
 def modules(*folders: str) -> list[Path]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from rag.followups import note_of
 from ui import session, wording
 from ui.drawer import place
 from ui.frame import boundary
@@ -33,12 +34,14 @@ def inspector(notebook: Notebook, answer: Answer) -> None:
     with boundary("inspector"):
         from rag.explaining import explain, sentences_of
 
-        wanted = len(_found(answer)) or 8
-        explained = explain(session.opened(notebook, answer.snapshot), answer.question, wanted, answer.only)
+        wanted, searched = len(_found(answer)) or 8, answer.searched or answer.question
+        explained = explain(session.opened(notebook, answer.snapshot), searched, wanted, answer.only)
         facts = [f"snapshot {explained.snapshot}", explained.space, wording.money(explained.receipt.cost_usd)]
         st.html(f'<p class="psg-head"><b>{escaped(answer.question)}</b></p>')
         st.html(f'<p class="small">{escaped(" · ".join(facts))}</p>')
         lines = [*sentences_of(explained), *explained.notes]
+        if answer.searched:
+            lines.insert(0, note_of(answer.searched))
         if not _same(answer, explained):
             lines.append(
                 "These are not the passages kept with the answer: how passages are searched has changed since."

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rag.choices import named
 from ui.untrusted import escaped
 
 _LABELS = {
@@ -46,7 +47,7 @@ def _part(key: str, saved: Any, wanted: Any) -> Part:
     if not changed:
         return Part(label, f'{escaped(_brief(key, saved))} · <span class="ok">same</span>', True)
     lines = (
-        f"{escaped(_named(name, before.get(name, 'none')))} → "
+        f"{escaped(_named(key, name, before.get(name, 'none')))} → "
         f'<span class="bad">{escaped(after.get(name, "none"))}</span>'
         for name in changed
     )
@@ -60,18 +61,20 @@ def _brief(key: str, value: Any) -> str:
         return f"{leaves['model']} · {leaves.get('provider', '')} · {leaves.get('dimensions', 'unknown')} dimensions"
     if key == "splitter" and "size" in leaves:
         return f"{leaves['size']} tokens · overlap {leaves.get('overlap', 'none')} · {leaves.get('id', '')}"
-    words = (_named(name, leaf) for name, leaf in leaves.items() if leaf not in ("", "none"))
+    words = (_named(key, name, leaf) for name, leaf in leaves.items() if leaf not in ("", "none"))
     return " · ".join(dict.fromkeys(words))
 
 
-def _named(name: str, leaf: str) -> str:
-    return leaf if "/" in name else f"{name} {leaf}".strip()  # readers are named by media types: too long to show
+def _named(key: str, name: str, leaf: str) -> str:
+    if not name or "/" in name:  # readers are named by media types: too long to show
+        return leaf
+    return f"{named(f'{key}.{name}')} {leaf}".strip()
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _leaves(item, str(key).replace("_", " "))
+            yield from _leaves(item, str(key))
     elif isinstance(value, list | tuple):
         yield name, ", ".join(str(item) for item in value)
     elif isinstance(value, bool):

@@ -50,7 +50,7 @@ def _reason(one: Manifest) -> str:
 
 
 def _rows(one: Manifest) -> list[Row]:
-    rows = [(change.what, change_html(change)) for change in one.changes[:SHOWN]]
+    rows = [(change.name, change_html(change)) for change in one.changes[:SHOWN]]
     if len(one.changes) > SHOWN:
         rows.append(("", f"and {wording.number(len(one.changes) - SHOWN)} more"))
     failed = f", {wording.number(one.counts.failed)} not readable" if one.counts.failed else ""

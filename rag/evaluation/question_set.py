@@ -129,12 +129,13 @@ def questions_of(cells: Iterable[Cell]) -> tuple[Question, ...]:
     """A notebook's cells as a set: each question with the sources that its verified citations name, in their order.
 
     Cells without a verified citation are left out: nothing says what would be right. Of a question asked several times
-    the newest cell counts. `cells` are oldest first, and so are the questions.
+    the newest cell counts. A question that leaned on the one above is there as it was searched for, because in a set it
+    stands by itself. `cells` are oldest first, and so are the questions.
     """
     found: dict[str, Question] = {}
     for cell in cells:
         sources = dict.fromkeys(one.source for one in cell.answer.citations if one.state == "verified")
-        question = " ".join(cell.answer.question.split())
+        question = " ".join((cell.answer.searched or cell.answer.question).split())
         if sources and question:
             found.pop(question, None)
             found[question] = Question(cell.id, question, tuple(sources))

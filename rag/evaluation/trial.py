@@ -192,8 +192,11 @@ def _name(expected: str) -> str:
 
 
 def _sharing(side: Side, against: Side | None) -> tuple[Side, ...]:
+    # What words alone find while a model is down says nothing of the index: it ends the trial.
+    side = replace(side, opened=replace(side.opened, demanding=True))
     if against is None:
         return (side,)
+    against = replace(against, opened=replace(against.opened, demanding=True))
     first, second = side.opened, against.opened
     if first.questions.space != second.questions.space:
         return (side, against)

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag.arrivals import by_turns
 from rag.config import SETTINGS, Config, check_slug
 from rag.errors import AlreadyExists, ConfigError, Damaged, DiskFull
 from rag.manifest import Manifest, Receipt
@@ -60,8 +61,8 @@ class Imported:
         )
 
 
-def import_notebook(config: Config, file: Path, slug: str | None = None) -> Imported:
-    """Make a notebook of an archive, named `slug` or as the archive says. Calls no model.
+def import_notebook(config: Config, file: Path, slug: str | None = None, *, wait_seconds: float = 600) -> Imported:
+    """Make a notebook of an archive, named `slug` or as the archive says. Calls no model. Waits for a purge.
 
     Raises:
         NotFound: no such file.
@@ -69,6 +70,7 @@ def import_notebook(config: Config, file: Path, slug: str | None = None) -> Impo
         Damaged, SourceTooLarge: not an archive, not a whole one, or not safe to unpack; nothing is left behind.
         NewerFormat: a newer Ragbook wrote it.
         SpaceRefused: the home has the same embedding space, made by another model.
+        Busy: a purge or another import is still under way after `wait_seconds`.
         ConfigError: `slug` cannot be a name. DiskFull, StoreError: the home cannot be written.
     """
     started = time.monotonic()
@@ -76,7 +78,7 @@ def import_notebook(config: Config, file: Path, slug: str | None = None) -> Impo
     with open_archive(file) as archive:
         place = Place(objects, _slug(archive, slug))
         _refuse_existing(place)
-        with _staging(objects, archive.size) as staging:
+        with _staging(objects, archive.size, wait_seconds) as staging:
             _unpack(archive, staging, place.slug)
             staged = Place(staging, place.slug)
             manifest, rows = checked_snapshot(archive.names(), staged, place, archive.contents.snapshot)
@@ -115,26 +117,31 @@ def _refuse_existing(place: Place) -> None:
 
 
 @contextlib.contextmanager
-def _staging(objects: Objects, size: int) -> Iterator[Objects]:
-    """A folder of the workspace that is gone at the end, together with what had to be made for it and stayed empty."""
+def _staging(objects: Objects, size: int, wait_seconds: float) -> Iterator[Objects]:
+    """A folder of the workspace that is gone at the end, together with what had to be made for it and stayed empty.
+    Nobody sweeps the workspace meanwhile."""
     root = objects.root
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
     folder = root / f"{TEMPORARY}import-{uuid.uuid4().hex}"
     try:
         with translated(str(root)):
             make_folder(root)
-            _sweep(root)
-            free = shutil.disk_usage(root).free
-            # What is unpacked is moved, not copied; the vector cache alone is written a second time.
-            if size + _SPARE > free:
-                raise DiskFull(
-                    f"The archive needs {size / 1e6:,.0f} MB and the disk has {free / 1e6:,.0f} MB free. "
-                    "Free some space and import again."
-                )
-            folder.mkdir(mode=0o700)
-        yield Objects(folder)
+        with by_turns(root, wait_seconds=wait_seconds):
+            try:
+                with translated(str(root)):
+                    _sweep(root)
+                    free = shutil.disk_usage(root).free
+                    # What is unpacked is moved, not copied; the vector cache alone is written a second time.
+                    if size + _SPARE > free:
+                        raise DiskFull(
+                            f"The archive needs {size / 1e6:,.0f} MB and the disk has {free / 1e6:,.0f} MB free. "
+                            "Free some space and import again."
+                        )
+                    folder.mkdir(mode=0o700)
+                yield Objects(folder)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         for empty in made:
             with contextlib.suppress(OSError):
                 empty.rmdir()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 
 import rag
+from rag.explaining import explain
 from tests.app.walking import words
 from ui import session
 
@@ -29,6 +30,22 @@ def test_a_cell_says_why_these_passages(open_page: Open, built: rag.Notebook) ->
     assert list(table["Source"]) == ["handbook.md", "outage.txt"]
     assert list(table["Became"]) == ["read", "read"]
     assert table["By words"].iloc[0] == 1
+
+
+def test_a_follow_up_is_searched_for_as_it_was_when_it_was_answered(open_page: Open, built: rag.Notebook) -> None:
+    at = open_page()
+    at.chat_input(key="ask").set_value("Within how many days may units be returned?").run()
+    at.chat_input(key="ask").set_value("And what about opened kits?").run()
+    first, cell = built.cells()
+    searched = "And what about opened kits? days units returned"
+    assert (first.answer.searched, cell.answer.searched) == ("", searched)
+    at.button(key=f"why_{cell.id}").click().run()
+    assert not at.exception
+    text = words(at)
+    assert f'data-hook="why">Searched for: “{searched}”, because the question leans on the one above.' in text
+    assert "how passages are searched has changed since" not in text
+    explained = explain(rag.open_snapshot(built), searched)
+    assert list(at.dataframe[0].value["Fused"]) == [one.passage.score for one in explained.candidates]
 
 
 def test_a_snapshot_that_is_gone_is_a_sentence(open_page: Open, built: rag.Notebook) -> None:

@@ -162,7 +162,7 @@ def test_another_chunk_size_pays_only_for_texts_that_are_new(tmp_path):
     wider = notebook(config, model)
     status = wider.status()
     assert status.verdict.name is VerdictName.OTHER_RECIPE
-    assert [str(change) for change in status.verdict.changes] == ["splitter.size: 48 → 120"]
+    assert [str(change) for change in status.verdict.changes] == ["size of chunks, in tokens: 48 → 120"]
     before = list(model.seen)
     outcome = wider.build()
     assert outcome.verdict.name is VerdictName.REBUILT

@@ -46,7 +46,7 @@ def test_there_and_back_again(tmp_path):
     second = notebook(config, b)
     status = second.status()
     assert status.verdict.name is VerdictName.OTHER_RECIPE
-    assert [str(change) for change in status.verdict.changes] == ["embedder.model: counting → other"]
+    assert [str(change) for change in status.verdict.changes] == ["embedding model: counting → other"]
     assert "counting → other" in status.verdict.sentence
     assert "beside" in status.verdict.next_step
     assert b.calls == 0
@@ -54,7 +54,7 @@ def test_there_and_back_again(tmp_path):
     built = second.build()
     assert built.verdict.name is VerdictName.REBUILT
     assert (built.chunks.embedded, built.chunks.total) == (5, 5)
-    assert "embedder.model: counting → other" in [str(change) for change in built.verdict.changes]
+    assert "embedding model: counting → other" in [str(change) for change in built.verdict.changes]
     assert second.status().verdict.name is VerdictName.HIT
     assert vectors(second) == {"counting": 5, "other": 5}
 
@@ -153,7 +153,7 @@ def test_a_changed_dimension_is_refused(tmp_path, dimensions):
 def test_dimensions_asked_for_are_another_space(tmp_path):
     notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(3))])
     book = notebook(settings(tmp_path, embed_dimensions=32), CountingEmbedding(dimensions=32))
-    assert [str(change) for change in book.status().verdict.changes] == ["embedder.dimensions: 64 → 32"]
+    assert [str(change) for change in book.status().verdict.changes] == ["dimensions of the vectors: 64 → 32"]
     assert book.build().verdict.name is VerdictName.REBUILT
     assert sorted(one["dimensions"] for one in book.spaces()) == [32, 64]
 
@@ -338,7 +338,7 @@ def test_while_another_space_is_built_questions_are_answered_from_the_old_one_an
     assert (old["notes"], all(old["dense"]), old["asked"]) == ([], True, 1)
     assert (any(new["dense"]), new["asked"]) == (False, 0)  # the vectors of one space, never a question of the other
     assert "built with counting" in new["notes"][0]
-    assert new["changes"] == ["embedder.model: counting → other"]
+    assert new["changes"] == ["embedding model: counting → other"]
     assert (here.snapshot, here.passages[0].text) == (1, old["first"])
     assert outcomes[0].verdict.name is VerdictName.REBUILT
     assert notebook(settings(tmp_path, embed_model="other")).status().verdict.name is VerdictName.HIT
@@ -368,7 +368,7 @@ def test_a_notebook_that_was_never_built_with_the_answering_model_is_not_built_a
     assert total_chunks(changed) == before
     status = book.status()
     assert status.verdict.name is VerdictName.OTHER_RECIPE
-    assert "embedder.variant: 0 → 1" in [str(change) for change in status.verdict.changes]
+    assert "variant of the embedding model behind its name: 0 → 1" in [str(change) for change in status.verdict.changes]
     assert book.estimate().texts == 7
     assert book.build().chunks.embedded == 7
     assert book.status().verdict.name is VerdictName.HIT

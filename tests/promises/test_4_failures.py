@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,20 @@ from typing import Any
 import pytest
 
 from bench.killing import Paying, contents, paid
+from rag.citations import Answer
+from rag.config import Config
+from rag.embedding.embedder import Embedder
 from rag.embedding.endpoint import Patience
 from rag.embedding.factory import COMPATIBLE_BATCH, make_embedder
-from rag.errors import DiskFull, NotWritable, QuotaExceeded, RagbookError, ServerDown, StoreError
+from rag.embedding.prices import Prices
+from rag.errors import DiskFull, NotWritable, QuotaExceeded, RagbookError, ServerDown, SpaceRefused, StoreError
+from rag.explaining import explain, sentences_of
 from rag.garbage import collect
+from rag.ledger import Ledger
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
-from tests.notebooks import answered, file, notebook, opened, python, said, settings, text_of
-from tests.servers import Misbehaving, failure, misbehaving_server, vectors
+from tests.notebooks import ROOT, answered, file, notebook, opened, python, said, settings, text_of
+from tests.servers import Misbehaving, failure, free_port, hang, misbehaving_server, status, vectors
 
 BATCH = 2
 FIRST = [file("a.txt", text_of(4, 1))]
@@ -318,6 +326,107 @@ def test_a_server_process_that_is_gone_in_the_middle_of_a_build(tmp_path):
         sent = [text for one in again.requests if "Entry" in one.body["input"][0] for text in one.body["input"]]
     assert 0 < len(sent) <= 4 * COMPATIBLE_BATCH
     assert back.status().verdict.name is VerdictName.HIT
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (failure(503, "going down"), "failed (status 503): going down. Try again, or look at the server."),
+        (hang(5), "did not answer in time. Try again, or look at the server."),
+        (failure(429, "You exceeded your current quota", "insufficient_quota"), "Add credit there."),
+        (failure(401, "no such key"), "Set OPENAI_API_KEY."),
+        (status(404, {"error": "no such model"}), "RAGBOOK_EMBED_BASE_URL."),
+        (status(200, "not JSON"), "is an OpenAI-compatible address, usually ending in /v1."),
+    ],
+)
+def test_a_question_whose_model_fails_is_searched_for_by_words(tmp_path, misbehaving: Misbehaving, broken, said):
+    quick = Patience(seconds=1, attempts=1, first_wait=0.01)
+    config = settings(
+        tmp_path / "home",
+        embed_base_url=misbehaving.address,
+        prices=Prices(embedding=(("counting", 1000.0),)),
+    )
+
+    def made(config: Config) -> Embedder:
+        model = make_embedder(config, patience=quick)
+        model.model.timeout = 0.3
+        return model
+
+    misbehaving.play(vectors(8))
+    Notebook(config, make_embedder=made).add(
+        [file("owls.txt", "Owls hunt at night."), file("bread.txt", "Bread rises because yeast makes gas.")]
+    )
+    book = Notebook(config, make_embedder=made)
+    ledger = Ledger(book.place.objects)
+    lines = len(list(ledger.entries()))
+    index = opened(book)
+    misbehaving.play(vectors(8), broken)  # the canary is paid for, and then it fails
+    found = index.search("When do owls hunt?")
+    (note,) = found.notes
+    assert note.startswith("Searched by words only. The ")
+    assert note.endswith(said)
+    assert [(one.source, one.dense) for one in found.passages] == [("owls.txt", None)]
+    assert (found.receipt.texts, found.receipt.canary_texts) == (0, 8)
+    paid_for = list(ledger.entries())[lines:]
+    assert [one.purpose for one in paid_for] == ["canary"]
+    assert found.receipt.cost_usd == pytest.approx(sum(one.cost_usd or 0.0 for one in paid_for)) != 0.0
+    *_, answer = index.ask("When do owls hunt?")
+    assert isinstance(answer, Answer)
+    assert (answer.kind, answer.notes) == ("extractive", (note,))
+    asked = len(misbehaving.requests)
+    explained = explain(index, "When do owls hunt?")
+    assert len(misbehaving.requests) == asked + 1, "a dead server is waited for once"
+    assert explained.notes == (note,)
+    assert "There is no vector of the question, so that its words alone decide." in sentences_of(explained)
+    misbehaving.play(vectors(8))
+    found = index.search("When do owls hunt?")
+    assert (found.notes, found.receipt.texts, found.receipt.canary_texts) == ((), 1, 0)
+    assert [one.purpose for one in ledger.entries()][lines:] == ["canary", "question"]
+
+
+def test_the_command_line_answers_by_words_while_nobody_listens(tmp_path, misbehaving: Misbehaving):
+    config = settings(tmp_path / "home", embed_base_url=misbehaving.address)
+    misbehaving.play(vectors(8))
+    Notebook(config, make_embedder=make_embedder).add([file("owls.txt", "Owls hunt at night.")])
+    nobody = f"http://127.0.0.1:{free_port()}/v1"
+    environment = {
+        "RAGBOOK_HOME": config.home,
+        "RAGBOOK_EMBEDDER": config.embedder,
+        "RAGBOOK_EMBED_MODEL": config.embed_model,
+        "RAGBOOK_EMBED_BASE_URL": nobody,
+        "RAGBOOK_CHUNK_SIZE": str(config.chunk_size),
+    }
+    for command in (["search"], ["search", "--explain"], ["ask"]):
+        child = subprocess.run(
+            [sys.executable, "-m", "rag", *command, "When do owls hunt?", "--json"],
+            cwd=ROOT,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert child.returncode == 0, child.stderr
+        report = json.loads(child.stdout)
+        assert [hit["source"] for hit in report["hits"]] == ["owls.txt"]
+        (note,) = report["notes"]
+        assert note.startswith("Searched by words only. No connection to the embedding model at 127.0.0.1:")
+        assert note.endswith(
+            "Check that the server is running and that RAGBOOK_EMBED_BASE_URL and the network are right."
+        )
+
+
+def test_another_model_is_refused_and_not_searched_around(tmp_path, misbehaving: Misbehaving):
+    config = settings(tmp_path / "home", embed_base_url=misbehaving.address)
+    book = Notebook(config, make_embedder=make_embedder)
+    misbehaving.play(vectors(8))
+    book.add([file("owls.txt", "Owls hunt at night.")])
+    index = opened(Notebook(config, make_embedder=make_embedder))
+    misbehaving.play(vectors(8, lambda text, position: float((len(text) * 7 + position * 3) % 11 + 1)))
+    with pytest.raises(SpaceRefused):
+        index.search("When do owls hunt?")
+    misbehaving.play(vectors(16))
+    with pytest.raises(SpaceRefused):
+        index.search("When do owls hunt?")
 
 
 def test_a_clock_that_jumps_back_changes_nothing(tmp_path):

@@ -48,7 +48,7 @@ def test_chunks_joined_to_a_passage_survive_and_older_cells_have_none(cells: Cel
     answer = replace(ANSWER, passages=(replace(ANSWER.passages[0], joined=("c2", "c3")),))
     assert cells.keep(answer).answer == cells.all()[0].answer == answer
     before = asdict(ANSWER)
-    del before["passages"][0]["joined"], before["only"]
+    del before["passages"][0]["joined"], before["only"], before["searched"]
     body = {"format": FORMAT, "id": "old", "created": "2020-01-01T00:00:00Z", "answer": before}
     Objects(tmp_path).create("notebooks/n/cells/old.json", dump_checked(body))
     assert cells.all()[0].answer == ANSWER
@@ -59,6 +59,11 @@ def test_what_the_search_was_restricted_to_survives(cells: Cells) -> None:
         answer = replace(ANSWER, only=only)
         assert cells.keep(answer).answer == answer
         assert cells.all()[-1].answer == answer
+
+
+def test_what_was_searched_for_instead_of_a_follow_up_survives(cells: Cells) -> None:
+    answer = replace(ANSWER, question="And in 2024?", searched="And in 2024? revenue Uber")
+    assert cells.keep(answer).answer == cells.all()[-1].answer == answer
 
 
 def test_cells_are_in_the_order_of_asking(cells: Cells) -> None:

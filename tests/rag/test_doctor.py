@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -305,3 +306,45 @@ def test_setting_aside_never_overwrites(tmp_path):
         set_aside(path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.damaged", "x.damaged-2", "x.damaged-3"]
     assert file_sha256(tmp_path / "x.damaged-3") != file_sha256(tmp_path / "x.damaged")
+
+
+@pytest.mark.parametrize("damage", ["cut", "emptied"])
+def test_a_torn_version_that_no_snapshot_needs_locks_the_table_and_is_moved_out_of_the_way(book, damage):
+    """As a power cut leaves a build that had not published: the table is ahead of its snapshot, and not whole."""
+    head = book.place.snapshots.head()
+    before = hits(open_snapshot(book).search(QUESTION))
+    table = book.place.folder / head.tables["chunks"].path
+    lancedb.connect(str(table.parent)).open_table("chunks").update(where="ordinal = 0", values={"heading": "x"})
+    newest = min((table / "_versions").glob("*.manifest"))  # they count down
+    assert newest.name not in [file.path.rsplit("/", 1)[1] for file in head.tables["chunks"].files]
+    content = newest.read_bytes()
+    newest.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
+    for deep in (False, True):
+        (finding,) = examine(book.place, book.config, deep=deep).findings
+        assert (finding.code, finding.severity, finding.lost) == ("table-unreadable", "damage", "")
+        assert finding.snapshot == head.snapshot
+        assert finding.files == (f"notebooks/main/{head.tables['chunks'].path}",)
+    quiet = notebook(book.place.objects.root.parent)  # whose model must not be asked
+    planned = repair_plan(quiet.place, quiet.config, examine(quiet.place, quiet.config, deep=True))
+    assert (planned.texts, planned.cost_usd) == (0, 0.0)
+    repaired = repair(quiet.place, quiet.config, quiet.make_embedder)
+    assert any("that no snapshot needs was moved aside" in line for line in repaired.done)
+    assert repaired.left == ()
+    assert newest.with_name(f"{newest.name}.torn").exists()
+    assert codes(book, deep=True) == []
+    assert hits(open_snapshot(book).search(QUESTION)) == before
+
+
+def test_a_neighbour_of_a_newer_format_makes_what_is_left_over_unknown(book):
+    other = notebook(book.place.objects.root.parent, CountingEmbedding(), slug="other")
+    other.add([file("c.txt", text_of(1, 3))])
+    state = other.place.objects.root / other.place.objects.names("notebooks/other/state")[-1]
+    body = json.loads(state.read_bytes())
+    del body["checksum"]
+    state.write_bytes(dump_checked({**body, "format": 99}))
+    (finding,) = examine(book.place, book.config).findings
+    assert (finding.code, finding.severity, finding.lost) == ("leftovers-unknown", "note", "")
+    assert "99" in finding.sentence
+    assert examine(book.place, book.config).healthy, "the notebook itself is in order"
+    state.write_bytes(dump_checked(body))
+    assert codes(book) == []

@@ -145,9 +145,10 @@ def test_without_a_model_the_words_above_are_searched_for_and_shown(home):
     assert answer.kind == "extractive"
     assert answer.passages[0].source == "owls.txt"
     assert answer.question == "Why?"
+    assert answer.searched == "Why? owls hunt"
     assert answer.notes[0] == "Searched for: “Why? owls hunt”, because the question leans on the one above."
-    assert not asked(home, "Why?", []).notes
-    assert not asked(home, "When do owls hunt at night?", ABOVE).notes
+    for alone in (asked(home, "Why?", []), asked(home, "When do owls hunt at night?", ABOVE)):
+        assert (alone.searched, alone.notes) == ("", ())
 
 
 def test_with_a_model_the_question_is_rewritten_in_a_call_of_its_own(home):
@@ -155,6 +156,7 @@ def test_with_a_model_the_question_is_rewritten_in_a_call_of_its_own(home):
     answer = asked(home, "What do they eat?", ABOVE, llm)
     assert llm.calls == 2
     assert "Question: What do owls eat? [1]" in llm.prompts[1]
+    assert answer.searched == "What do owls eat? [1]"
     assert answer.notes[0].startswith("Searched for: “What do owls eat? [1]”")
     book = notebook(home, CountingEmbedding())
     purposes = [entry.purpose for entry in Ledger(book.place.objects).entries()]
@@ -172,6 +174,7 @@ def test_a_model_that_fails_to_rewrite_leaves_the_rule(home):
     assert (
         answer.notes[0] == "Searched for: “What do they eat? owls hunt”, because the question leans on the one above."
     )
+    assert answer.searched == "What do they eat? owls hunt"
     assert "by rule. It is down." in answer.notes[1]
 
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from rag.errors import Busy, Cancelled
+from rag.errors import Busy, Cancelled, NotFound
 from rag.garbage import collect, find
 from rag.history import forget
 from rag.loader import open_snapshot
@@ -159,7 +159,8 @@ def test_a_builder_goes_first(book):
         collect(book.place, wait_seconds=0)
 
 
-def test_an_empty_home(tmp_path):
-    place = notebook(tmp_path / "none").place
-    assert find(place).files == ()
+def test_a_notebook_that_is_not_there_is_not_made(tmp_path):
+    assert find(notebook(tmp_path / "none").place).files == ()
+    with pytest.raises(NotFound, match=r"There is no notebook 'main' in this workspace. There is none yet: add files"):
+        collect(notebook(tmp_path / "none").place)
     assert not (tmp_path / "none").exists()

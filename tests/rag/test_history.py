@@ -67,6 +67,19 @@ def test_rollback_pins_the_old_snapshot_again_and_calls_nobody(book, tmp_path):
     assert book.add([file("d.txt", text_of(2, 6))]).chunks.embedded == 2
 
 
+def test_rollback_reads_and_writes_no_row_of_the_sources(book):
+    """So that it takes as long with many sources as with few."""
+    table = book.place.registry.path
+
+    def files():
+        return {path for path in table.rglob("*") if path.is_file() and path.parent.name in ("data", "_deletions")}
+
+    before = files()
+    rollback(book.place, 1)
+    assert files() == before
+    assert [row.name for row in book.sources()] == ["a.txt", "b.txt", "old.txt"]
+
+
 def test_rollback_refuses_what_makes_no_sense(book):
     with pytest.raises(RagbookError, match="newest one already"):
         rollback(book.place, 4)

@@ -201,3 +201,34 @@ def test_a_line_after_one_that_was_cut_is_a_line_of_its_own(tmp_path):
         ledger.record(paid(tokens=3))
         ledger.record(paid(tokens=4))
         assert [one.tokens for one in ledger.entries()] == [*left, 3, 4]
+
+
+@pytest.mark.parametrize("cured", [True, False])
+def test_what_waits_is_tried_once_more_when_the_process_ends(tmp_path, cured):
+    """For instance a server that is stopped after room was made on its disk."""
+    (tmp_path / "ledger").write_bytes(b"in the way")
+    child = python(
+        """
+        import sys
+        from pathlib import Path
+        from rag.errors import StoreError
+        from rag.ledger import Ledger, entry
+        from rag.objects import Objects
+        ledger = Ledger(Objects(Path(sys.argv[1])))
+        for texts in (1, 2):
+            try:
+                ledger.record(entry("m", "build", texts=texts, tokens=9, cost_usd=0.5, notebook="n"))
+            except StoreError:
+                continue
+            raise AssertionError("it was written")
+        if sys.argv[2] == "True":
+            (Path(sys.argv[1]) / "ledger").unlink()
+        """,
+        tmp_path,
+        cured,
+    )
+    out, err = child.communicate(timeout=120)
+    assert (child.returncode, out, err) == (0, "", "")
+    found = [one.texts for one in Ledger(Objects(tmp_path)).entries()] if cured else []
+    assert found == ([1, 2] if cured else [])
+    assert (tmp_path / "ledger").is_file() != cured

@@ -196,8 +196,8 @@ def test_sizes_add_up() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (Change("embedder.model", "a", "b"), "embedder.model: a → b"),
-        (Change("embedder.model", "a"), "embedder.model: a → none"),
+        (Change("embedder.model", "a", "b"), "embedding model: a → b"),
+        (Change("embedder.model", "a"), "embedding model: a → none"),
         (Change("x.txt", None, "added"), "x.txt: added"),
         (Change("damage"), "damage"),
     ],

@@ -278,12 +278,12 @@ def test_the_only_snapshot_damaged_is_recovered_for_nothing_from_the_originals(t
 
 
 def test_building_with_nothing_in_it_asks_no_model(tmp_path):
-    outcome = notebook(tmp_path).build()
-    assert outcome.verdict.name is VerdictName.EMPTY
-    assert (outcome.verdict.snapshot, outcome.space) == (None, None)
     refused = notebook(tmp_path).add([], refused=[("x.txt", "It is not there.")])
     assert refused.verdict.name is VerdictName.FAILED
     assert refused.failures == (("x.txt", "It is not there."),)
+    outcome = notebook(tmp_path).build()
+    assert outcome.verdict.name is VerdictName.EMPTY
+    assert (outcome.verdict.snapshot, outcome.space) == (None, None)
     assert notebook(tmp_path).history() == []
 
 

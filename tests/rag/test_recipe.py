@@ -58,6 +58,22 @@ def test_without_a_space_it_says_what_is_known() -> None:
     assert recipe_changes(wanted_recipe(REMOTE, SPACE), drafted) == ()
 
 
+def test_a_reader_is_shown_words_for_every_choice() -> None:
+    before = wanted_recipe(REMOTE, SPACE)
+    after = wanted_recipe(REMOTE, replace(SPACE, variant=1))
+    (change,) = recipe_changes(before, after)
+    assert str(change) == "variant of the embedding model behind its name: 0 → 1"
+    every = recipe_changes({}, wanted_recipe(Config(), None)) + recipe_changes({}, before)
+    assert {change.what for change in every} > {
+        "embedder.long_text",
+        "splitter.id",
+        "readers.application/pdf",
+        "format",
+    }
+    assert not [change.name for change in every if change.name == change.what or "_" in change.name]
+    assert Change("readers.application/pdf", "1", "2").name == "reader of application/pdf"
+
+
 def test_changes_name_each_choice_that_differs(tmp_path: Path) -> None:
     before = wanted_recipe(REMOTE, SPACE)
     after = wanted_recipe(replace(REMOTE, chunk_size=300), replace(SPACE, model="n", dimensions=128))
@@ -66,7 +82,7 @@ def test_changes_name_each_choice_that_differs(tmp_path: Path) -> None:
         Change("embedder.model", "m", "n"),
         Change("splitter.size", "220", "300"),
     )
-    assert str(recipe_changes(before, after)[1]) == "embedder.model: m → n"
+    assert str(recipe_changes(before, after)[1]) == "embedding model: m → n"
     assert recipe_changes(before, before) == ()
     local = wanted_recipe(load_config({}, folder=tmp_path), None)
     assert "tokenizer.digest" in {change.what for change in recipe_changes(before, local)}

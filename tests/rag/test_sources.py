@@ -54,6 +54,26 @@ def test_the_same_again_writes_nothing(registry: Registry) -> None:
     assert registry.write(ROWS[::-1], version) == version
 
 
+def test_an_older_version_is_the_newest_again_without_a_row_written(registry: Registry, tmp_path: Path) -> None:
+    first = registry.write(ROWS, None)
+    second = registry.write([replace(ROWS[0], digest="e"), row(4)], first)
+    registry.write([*ROWS, row(66)], second)  # nobody pinned this version
+    data = sorted((tmp_path / "n").rglob("data/*"))
+    again = registry.restore(first, second)
+    assert again > second + 1
+    assert registry.rows(again) == Registry(tmp_path / "n").rows(again) == ROWS
+    assert sorted((tmp_path / "n").rglob("data/*")) == data
+    assert registry.write([*ROWS, row(5)], again) > again
+    assert registry.rows(second) == [replace(ROWS[0], digest="e"), row(4)]
+
+
+def test_a_version_that_is_not_there_is_not_restored(registry: Registry) -> None:
+    first = registry.write(ROWS, None)
+    with pytest.raises(Damaged):
+        registry.restore(99, first)
+    assert registry.rows(first) == ROWS
+
+
 def test_the_rest_of_a_crash_does_not_count(registry: Registry) -> None:
     base = registry.write(ROWS, None)
     registry.write([*ROWS, row(66)], base)  # nobody pinned this version

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import pytest
 
@@ -40,12 +41,83 @@ def files(tmp_path):
     return tmp_path
 
 
+CHANGING = [
+    ["build"],
+    ["build", "--new-space"],
+    ["remove", "a.txt"],
+    ["gc"],
+    ["gc", "--yes"],
+    ["purge", "a.txt", "--yes"],
+    ["doctor", "--repair", "--yes"],
+]
+WITHOUT_SUCH_A_SNAPSHOT_OR_SOURCE = [
+    ["purge", "a.txt"],
+    ["rollback", 1],
+    ["keep", 1],
+    ["keep", 1, "--off"],
+    ["forget", 1],
+    ["diff", 1, 2],
+    ["export", "out.zip"],
+    ["export-llamaindex", "out"],
+    ["eval", "questions.jsonl"],
+    ["eval", "questions.jsonl", "--against", 1],
+    ["eval", "questions.jsonl", "--against-notebook", "other"],
+    ["eval", "new.jsonl", "--from-cells"],
+    ["spaces", "--delete", "abcd"],
+    ["spaces", "--delete", "abcd", "--yes"],
+    ["import", "gone.zip"],
+    ["import-llamaindex", "gone"],
+]
+LOOKING = [
+    ["status"],
+    ["sources"],
+    ["search", "x"],
+    ["search", "x", "--explain"],
+    ["ask", "x"],
+    ["history"],
+    ["spaces"],
+    ["spend"],
+    ["doctor"],
+    ["doctor", "--deep"],
+    ["doctor", "--repair"],
+    ["add", "bread.txt", "--dry-run"],
+]
+
+
+@pytest.mark.parametrize("command", [*CHANGING, *WITHOUT_SUCH_A_SNAPSHOT_OR_SOURCE, *LOOKING], ids=str)
+@pytest.mark.parametrize("others", [False, True])
+def test_a_notebook_that_is_not_there_is_not_made_by_its_name(run, files, command, others):
+    (files / "questions.jsonl").write_text('{"question": "x"}\n')
+    home = files / "home"
+    if others:
+        (home / "default" / "notebooks" / "taxes").mkdir(parents=True)
+    before = sorted(files.rglob("*"))
+    if command in LOOKING:
+        assert run(*command, "--notebook", "typo")["verdict"] == "EMPTY"
+    elif command in CHANGING:
+        there = "There are: taxes." if others else "There is none yet: add files first."
+        said = run(*command, "--notebook", "typo", code=1)["error"]
+        assert said == f"There is no notebook 'typo' in this workspace. {there}"
+    else:
+        assert run(*command, "--notebook", "typo", code=1)["verdict"] == "FAILED"
+    assert sorted(files.rglob("*")) == before
+
+
+def test_those_are_all_commands(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    known = {command[0] for command in [*CHANGING, *WITHOUT_SUCH_A_SNAPSHOT_OR_SOURCE, *LOOKING]}
+    listed = re.findall(r"^    ([a-z][a-z-]*)\b", capsys.readouterr().out, re.MULTILINE)
+    assert set(listed) <= known, "a new command: what does it do without a notebook?"
+    assert known <= set(listed)
+
+
 def test_every_command_on_one_notebook(run, files):
     planned = run("add", files / "bread.txt", files / "gone.txt", "--dry-run")
     assert (planned["plan"]["texts"], planned["plan"]["cost_usd"]) == (1, 0.0)
     assert [one["name"] for one in planned["failures"]] == ["gone.txt"]
     assert not (files / "home").exists()
-    assert run("build")["verdict"] == "EMPTY"
+    assert "no notebook 'main'" in run("build", code=1)["error"]
     added = run("add", files / "bread.txt")
     assert added["receipt"]["tokens"] == planned["plan"]["tokens"]
     assert run("build")["verdict"] == "UNCHANGED"

@@ -76,9 +76,9 @@ def test_other_recipe_names_each_choice(home, built):
     found = verdict(home, chunk_size=100, chunk_overlap=10, embed_model="other")
     assert found.name is VerdictName.OTHER_RECIPE
     assert [str(change) for change in found.changes] == [
-        "embedder.model: counting → other",
-        "splitter.overlap: 0 → 10",
-        "splitter.size: 48 → 100",
+        "embedding model: counting → other",
+        "overlap of chunks, in tokens: 0 → 10",
+        "size of chunks, in tokens: 48 → 100",
     ]
     assert "counting → other" in found.sentence
     assert found.snapshot == 1

@@ -124,9 +124,10 @@ def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
 ANSWER = Answer("Q?", "A. [1]", "extractive", (), (), 1, VerdictName.HIT, "r", "s", "none", Receipt())
 
 
-def cell(id, question, *citations):
+def cell(id, question, *citations, searched=""):
     cited = tuple(Citation(n, source, "quote", state) for n, (source, state) in enumerate(citations, 1))
-    return Cell(id, "2026-01-01T00:00:00Z", replace(ANSWER, question=question, citations=cited))
+    answer = replace(ANSWER, question=question, searched=searched, citations=cited)
+    return Cell(id, "2026-01-01T00:00:00Z", answer)
 
 
 def test_cells_become_questions_with_the_sources_of_their_verified_citations():
@@ -139,3 +140,16 @@ def test_cells_become_questions_with_the_sources_of_their_verified_citations():
     ]
     assert questions_of(cells) == (Question("c", "Three?", ("y.md", "x.md")), Question("e", "One?", ("z.md",)))
     assert parse_questions(written(questions_of(cells)).encode(), "q").questions == questions_of(cells)
+
+
+def test_a_follow_up_is_in_the_set_as_it_was_searched_for():
+    full = "And in 2024? revenue Uber"
+    cells = [
+        cell("a", "And in 2024?", ("x.md", "verified"), searched=full),
+        cell("b", "And in 2024?", ("y.md", "verified"), searched="And in 2024? revenue Lyft"),
+        cell("c", full, ("z.md", "verified")),
+    ]
+    assert questions_of(cells) == (
+        Question("b", "And in 2024? revenue Lyft", ("y.md",)),
+        Question("c", full, ("z.md",)),
+    )

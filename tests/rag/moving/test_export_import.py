@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from rag.arrivals import by_turns
 from rag.config import Secret
-from rag.errors import AlreadyExists, ConfigError, Damaged, NotFound, SpaceRefused
+from rag.errors import AlreadyExists, Busy, ConfigError, Damaged, NotFound, SpaceRefused
 from rag.manifest import Receipt, VerdictName
 from rag.moving.export import export_notebook
 from rag.moving.importing import import_notebook
 from rag.notebook import Notebook
+from rag.purging import purge
+from rag.space_removal import remove_space
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import answered, file, hits, lying, notebook, opened, python, settings, text_of
 from tests.rag.moving.archives import everything_below, taken_apart
@@ -286,3 +289,58 @@ def test_a_build_may_go_on_while_exporting(book: Notebook, tmp_path: Path) -> No
         stop.set()
         thread.join()
     assert not failed
+
+
+def test_a_purge_leaves_a_running_import_alone_and_comes_after_it(book: Notebook, tmp_path: Path) -> None:
+    """The import stands still at the very last step: everything but its notebook's folder is in place."""
+    archive = tmp_path / "book.zip"
+    export_notebook(book, archive)
+    child = python(
+        """
+        import sys, time
+        from pathlib import Path
+        import rag.moving.importing
+        from tests.notebooks import settings
+
+        def stand_still(event, arguments):
+            if event == "os.rename" and ".tmp-import-" in str(arguments[0]):
+                print("here", flush=True)
+                while not Path(sys.argv[3]).exists():
+                    time.sleep(0.01)
+
+        sys.addaudithook(stand_still)
+        config = settings(Path(sys.argv[1]))
+        print(rag.moving.importing.import_notebook(config, Path(sys.argv[2]), "second").sentence)
+        """,
+        tmp_path / "home",
+        archive,
+        tmp_path / "go on",
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "here\n"
+    (staged,) = book.place.objects.root.glob(".tmp-import-*")
+    before = everything_below(staged)
+    with pytest.raises(Busy, match="is being imported"):
+        purge(book.place, ["a.txt"], wait_seconds=0.1)
+    with pytest.raises(Busy, match="is being imported"):
+        remove_space(book.place, book.place.spaces.all()[0].fingerprint, sure=True, wait_seconds=0.1)
+    assert everything_below(staged) == before
+    (tmp_path / "go on").touch()
+    out, err = child.communicate(timeout=120)
+    assert child.returncode == 0, err
+    assert "Imported notebook second" in out
+    planned, _ = purge(book.place, ["a.txt"])
+    assert planned.shared == ("second",), "the import came first, so its files stay"
+    assert searched(notebook(tmp_path / "home", CountingEmbedding(), slug="second"))
+
+
+def test_an_import_waits_for_a_purge_and_leaves_nothing_where_it_waited_in_vain(book: Notebook, tmp_path: Path) -> None:
+    archive = tmp_path / "book.zip"
+    export_notebook(book, archive)
+    with by_turns(book.place.objects.root, wait_seconds=0):
+        before = everything_below(tmp_path / "home")
+        with pytest.raises(Busy, match="source purged"):
+            import_notebook(settings(tmp_path / "home"), archive, "second", wait_seconds=0.1)
+        assert everything_below(tmp_path / "home") == before
+    assert import_notebook(settings(tmp_path / "home"), archive, "second").slug == "second"
+    assert not list((tmp_path / "home").rglob(".arrivals.lock"))

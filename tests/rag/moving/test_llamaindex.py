@@ -66,7 +66,7 @@ def test_an_index_of_the_same_model_is_adopted_with_its_vectors(tmp_path: Path) 
 
     verdict = book.status().verdict
     assert verdict.name is VerdictName.OTHER_RECIPE
-    assert "splitter.id: llama-index import → structure/2" in [str(change) for change in verdict.changes]
+    assert "way of cutting chunks: llama-index import → structure/2" in [str(change) for change in verdict.changes]
     rows = {row.source_id: row for row in book.sources()}
     assert [row.name for row in rows.values()] == ["a.pdf.txt", "a.pdf (2).txt", "bare.txt"]
     snapshot = opened(book)
