@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.citations import Citation, Passage, State, cited
-from rag.claims.terms import whole_sentences
+from rag.claims.sentences import whole_sentences
 
 TRUE = ("quote", "paraphrase", "reordered")
 """Kinds whose claim is in the cited passage; `misattributed` is in another one, all others are in none."""

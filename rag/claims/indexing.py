@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from rag.claims.terms import Term, terms
+from rag.claims.term import Term
+from rag.claims.terms import terms
 
 POSTINGS = 24
 """Places of one term that are looked at: bounds the work for a text that repeats itself."""

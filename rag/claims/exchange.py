@@ -1,0 +1,131 @@
+"""Whether two names, two numbers or two words of a claim have changed places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from rag.claims.indexing import IndexedText
+from rag.claims.lexicon import BY
+from rag.claims.matching import is_a
+from rag.claims.pairing import Pairing
+from rag.claims.term import Term
+
+_BY = BY | {"by"}
+_TAKE_OBJECT = frozenset("被由把将將")
+
+
+def exchanged(pairing: Pairing) -> bool:
+    """Whether two names, two numbers or two words stand in each other's place."""
+    for kind in ("name", "number"):
+        groups = _groups(pairing, kind)
+        if any(_swapped(pairing, kind, one, two) for one, two in pairwise(groups)):
+            return True
+    return _blocks_exchanged(pairing)
+
+
+def _groups(pairing: Pairing, kind: str) -> list[int]:
+    """Indexes in the claim of the first term of each name or number, names of several words counting once."""
+    found: list[int] = []
+    for index, term in enumerate(pairing.claim):
+        place = pairing.places[index]
+        if (
+            place is None
+            or term.keys[0].startswith("month:")
+            or not (is_a(term, kind) and is_a(pairing.source.content[place], kind))
+        ):
+            continue
+        before = pairing.places[index - 1] if index else None
+        if kind == "name" and found and is_a(pairing.claim[index - 1], kind) and before is not None:
+            touching = pairing.said.at[pairing.first + index] - pairing.said.at[pairing.first + index - 1] == 1
+            if touching and place == before + 1:
+                continue
+        found.append(index)
+    return found
+
+
+def _swapped(pairing: Pairing, kind: str, one: int, two: int) -> bool:
+    first, second = pairing.places[one], pairing.places[two]
+    if first is None or second is None or first < second:
+        return False
+    claim, content = pairing.claim, pairing.source.content
+    if kind == "number" and claim[one].unit != claim[two].unit:
+        return False
+    if kind == "number" and any(term.keys[0].startswith("month:") for term in claim[one + 1 : two]):
+        return False  # a date in another order
+    if claim[one].clause != claim[two].clause and content[first].clause != content[second].clause:
+        return False
+    for index, place in ((one, first), (two, second)):
+        if "\u0400" <= claim[index].keys[0][0] <= "\u04ff" and claim[index].keys[0] == content[place].keys[0]:
+            return False  # the ending says the part it plays
+        role = _role(claim, index, 0)
+        if role and role == _role(content, place, pairing.low):
+            return False
+    passive = [_by(pairing.said, pairing.first + one), _by(pairing.said, pairing.first + two)]
+    active = [_by(pairing.source, first), _by(pairing.source, second)]
+    if any(passive) != any(active):
+        return False
+    if kind == "number":
+        return not any(_keeps_neighbour(pairing, index) for index in (one, two))
+    listed = two - one == 1 or all(is_a(term, kind) for term in claim[one + 1 : two])
+    return not (listed and all(is_a(term, kind) for term in content[second + 1 : first][:50]))
+
+
+def _keeps_neighbour(pairing: Pairing, index: int) -> bool:
+    place = pairing.places[index]
+    if place is None:
+        return False
+    after = pairing.places[index + 1] if index + 1 < len(pairing.claim) else None
+    before = pairing.places[index - 1] if index else None
+    return (after == place + 1 and pairing.claim[index + 1].kind != "number") or (
+        before == place - 1 and pairing.claim[index - 1].kind != "number"
+    )
+
+
+def _role(content: Sequence[Term], at: int, low: int) -> str:
+    own = content[at].role
+    if own or at <= low:
+        return own
+    before = content[at - 1]
+    return before.role if before.kind == "word" and before.clause == content[at].clause else ""
+
+
+def _by(text: IndexedText, position: int) -> bool:
+    index = text.at[position] - 1
+    while index >= 0 and text.all[index].kind == "light" and text.at[position] - index < 4:
+        if text.all[index].keys[-1] in _BY:
+            return True
+        index -= 1
+    return False
+
+
+def _blocks_exchanged(pairing: Pairing) -> bool:
+    """The same for scripts without capitals and spaces: stretches of two characters or more in the other order,
+    within one clause of both."""
+    claim, content = pairing.claim, pairing.source.content
+    if any("\u3041" <= term.keys[0][0] <= "\u3096" for term in pairing.said.all):
+        return False  # Japanese says with particles what plays which part
+    blocks: list[tuple[int, int]] = []
+    start = 0
+    for index in range(1, len(claim) + 1):
+        before = pairing.places[index - 1]
+        goes_on = index < len(claim) and before is not None and pairing.places[index] == before + 1
+        if not goes_on:
+            if claim[start].kind == "char" and index - start >= 2 and before is not None:
+                blocks.append((start, before - (index - 1 - start)))
+            start = index
+    for (one, first), (two, second) in pairwise(blocks):
+        same = claim[one].clause == claim[two].clause and content[first].clause == content[second].clause
+        if (
+            same
+            and first > second
+            and _taken(pairing.said, pairing.first + one, pairing.first + two) == _taken(pairing.source, second, first)
+        ):
+            return True
+    return False
+
+
+def _taken(text: IndexedText, one: int, two: int, chars: frozenset[str] = _TAKE_OBJECT) -> bool:
+    if two == one + 1:
+        return text.at[one] > 0 and text.all[text.at[one] - 1].keys[0] in chars
+    return any(term.keys[0] in chars for term in text.all[max(0, text.at[one] - 2) : text.at[two]])
