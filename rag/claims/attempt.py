@@ -13,6 +13,8 @@ from rag.claims.indexing import POSTINGS, IndexedText
 from rag.claims.matching import matches
 from rag.claims.negation import same_negations
 from rag.claims.pairing import Pairing
+from rag.claims.rivals import mixed
+from rag.claims.roles import roles_exchanged
 from rag.claims.term import Term
 
 _PER_MISSING = 6
@@ -45,6 +47,8 @@ def attempt(pairing: Pairing) -> Aligned | None:
     if not aligned or aligned[-1] - aligned[0] + 1 > 4 * len(aligned) + 16:
         return None
     if not (same_negations(pairing, set(aligned)) and bound(pairing) and not exchanged(pairing)):
+        return None
+    if mixed(pairing) or roles_exchanged(pairing):
         return None
     start, end = _range(pairing, aligned)
     return Aligned(start, end, 1 - missing / len(pairing.claim))

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from rag.claims.cases import german_exchanged, parts_differ
 from rag.claims.indexing import IndexedText
-from rag.claims.lexicon import BY
+from rag.claims.lexicon import BY, OPPOSED
 from rag.claims.matching import is_a
 from rag.claims.pairing import Pairing
 from rag.claims.term import Term
 
 _BY = BY | {"by"}
 _TAKE_OBJECT = frozenset("被由把将將")
+_SPOKEN = ("word", "name")
 
 
 def exchanged(pairing: Pairing) -> bool:
@@ -21,7 +23,28 @@ def exchanged(pairing: Pairing) -> bool:
         groups = _groups(pairing, kind)
         if any(_swapped(pairing, kind, one, two) for one, two in pairwise(groups)):
             return True
-    return _blocks_exchanged(pairing)
+    if pairing.source.german and parts_differ(pairing):
+        return True
+    return _prepositions_exchanged(pairing) or _blocks_exchanged(pairing)
+
+
+def _prepositions_exchanged(pairing: Pairing) -> bool:
+    """Whether two terms have each other's preposition: from A to B, from B to A."""
+    changed: set[tuple[str, str]] = set()
+    content = pairing.source.content
+    for index, (term, place) in enumerate(zip(pairing.claim, pairing.places, strict=True)):
+        if place is None or term.kind not in _SPOKEN or content[place].kind not in _SPOKEN or _is_month(term):
+            continue
+        roles = _role(pairing.claim, index, 0), _role(content, place, pairing.low)
+        if roles[0] != roles[1]:
+            if roles[::-1] in changed or roles in OPPOSED:
+                return True
+            changed.add(roles)
+    return False
+
+
+def _is_month(term: Term) -> bool:
+    return term.keys[0].startswith("month:")
 
 
 def _groups(pairing: Pairing, kind: str) -> list[int]:
@@ -51,7 +74,7 @@ def _swapped(pairing: Pairing, kind: str, one: int, two: int) -> bool:
     claim, content = pairing.claim, pairing.source.content
     if kind == "number" and claim[one].unit != claim[two].unit:
         return False
-    if kind == "number" and any(term.keys[0].startswith("month:") for term in claim[one + 1 : two]):
+    if kind == "number" and any(_is_month(term) for term in claim[one + 1 : two]):
         return False  # a date in another order
     if claim[one].clause != claim[two].clause and content[first].clause != content[second].clause:
         return False
@@ -61,6 +84,12 @@ def _swapped(pairing: Pairing, kind: str, one: int, two: int) -> bool:
         role = _role(claim, index, 0)
         if role and role == _role(content, place, pairing.low):
             return False
+    placed = [
+        bool(_role(claim, index, 0)) + bool(_role(content, place, pairing.low))
+        for index, place in ((one, first), (two, second))
+    ]
+    if sorted(placed) == [0, 2]:
+        return False  # one of them stands behind a preposition in both
     passive = [_by(pairing.said, pairing.first + one), _by(pairing.said, pairing.first + two)]
     active = [_by(pairing.source, first), _by(pairing.source, second)]
     if any(passive) != any(active):
@@ -68,7 +97,10 @@ def _swapped(pairing: Pairing, kind: str, one: int, two: int) -> bool:
     if kind == "number":
         return not any(_keeps_neighbour(pairing, index) for index in (one, two))
     listed = two - one == 1 or all(is_a(term, kind) for term in claim[one + 1 : two])
-    return not (listed and all(is_a(term, kind) for term in content[second + 1 : first][:50]))
+    listed = listed and not any(term.role for term in (claim[two], content[first], content[second]))
+    if listed and all(is_a(term, kind) for term in content[second + 1 : first][:50]):
+        return False
+    return german_exchanged(pairing, one, two) if pairing.source.german else True
 
 
 def _keeps_neighbour(pairing: Pairing, index: int) -> bool:

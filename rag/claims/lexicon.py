@@ -88,7 +88,7 @@ STRICT = _words(
     shorter
     north south east west northern southern eastern western left right won lost win lose winning losing accept
     reject
-    failed fails early late earlier later sometimes rarely often many few half twice double triple mandatory
+    failed fails early late earlier later sometimes rarely often many few half double triple mandatory
     optional required
     former latter open closed add remove added removed buy sell bought sold old new older newer oldest newest
     largest
@@ -126,6 +126,21 @@ ROLES = _words(
 )
 """Prepositions: they say which part a name or number plays, wherever it stands in the sentence."""
 
+BE = _words("is are was were be been being isnt arent wasnt werent")
+AUXILIARIES = _words(
+    "has have had can could may might must shall should will would do does did to that which who he she it they we you "
+    "not cannot never dont doesnt didnt wont cant"
+)
+DETERMINERS = _words("a an the this these those its his her their my our your some any each every no another of in on")
+RELATIVE = _words("which who whom whose that der die das dem den deren dessen welche welcher welches qui que dont")
+
+OPPOSED = frozenset(
+    pair
+    for one, two in (("from", "to"), ("from", "into"), ("for", "against"), ("aus", "nach"), ("fur", "gegen"))
+    for pair in ((one, two), (two, one))
+)
+"""Prepositions that say the opposite of each other."""
+
 _ENGLISH = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen twenty"
@@ -154,6 +169,7 @@ NUMBERS: dict[str, int] = {
     word: number for words in _COUNTED.values() for number, word in enumerate(words.split()) if word not in ("-", "sei")
 }
 NUMBERS |= {
+    "twice": 2, "thrice": 3, "zweimal": 2, "dreimal": 3, "viermal": 4,
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
     "dreissig": 30, "vierzig": 40, "funfzig": 50, "sechzig": 60, "siebzig": 70, "achtzig": 80, "neunzig": 90,
     "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60,
@@ -165,6 +181,8 @@ NUMBERS |= {
     "две": 2, "двух": 2, "трех": 3, "четырех": 4, "пяти": 5,
 }  # fmt: skip
 """Written-out numbers. `one` and its kin are articles in most languages and are no numbers here but in English."""
+
+TIMES = _words("twice thrice zweimal dreimal viermal")
 
 SCALES: dict[str, int] = {
     "thousand": 3, "tausend": 3, "mille": 3, "mil": 3, "тысяч": 3, "тысячи": 3, "тыс": 3,
@@ -190,6 +208,7 @@ _UNITS = {
     "week": "week weeks woche wochen semaine semaines semana semanas неделя недели недель 周 週間",
     "month": "month months monat monate monaten mois mes meses месяц месяца месяцев 个月 か月",
     "year": "year years jahr jahre jahren an ans annee annees ano anos год года лет 年間",
+    "times": "times fach mal veces fois",
     "mm": "mm millimetre millimetres millimeter millimeters",
     "cm": "cm centimetre centimetres centimeter centimeters zentimeter",
     "m": "m metre metres meter meters metern metros metro метр метра метров 米 メートル",
@@ -204,6 +223,10 @@ _UNITS = {
     "°C": "°c celsius", "°F": "°f fahrenheit",
 }  # fmt: skip
 UNITS: dict[str, str] = {word: unit for unit, words in _UNITS.items() for word in words.split()}
+
+_DIMENSIONS = ("B KB MB GB TB", "ms s min h day week month year", "mm cm m km mile foot", "g kg t", "$ € £ ¥", "°C °F")
+DIMENSIONS: dict[str, int] = {unit: number for number, units in enumerate(_DIMENSIONS) for unit in units.split()}
+"""Which units measure the same thing."""
 
 _MONTHS = """
     january jan januar janvier enero gennaio janeiro januari января январь

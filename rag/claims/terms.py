@@ -22,6 +22,7 @@ from rag.claims.lexicon import (
     ROLES,
     SCALES,
     STRICT,
+    TIMES,
     UNITS,
 )
 from rag.claims.numerals import HAN_DIGITS, han_value, increased, readings, scaled
@@ -50,6 +51,8 @@ _ACCENTED = frozenset({"uber", "fur"})
 """Small words only with their accents."""
 _YEARS = frozenset({"year", "jahr", "jahre", "annee", "ano", "году", "год", "عام", "سنه"})
 """In the year 1884: says nothing that the number does not."""
+_NEAR = 8
+"""Characters between two figures that belong together."""
 _HIRAGANA = re.compile("[\u3041-\u3096]")
 
 
@@ -76,6 +79,7 @@ class _Sentence:
             kind = match.lastgroup if match["number"] is None else "number"
             if kind == "clause":
                 self._clause += 1
+                self._role = self._role if match[0] in "([" else ""
             elif kind == "date":
                 self._date(match)
             elif kind in ("number", "lone"):
@@ -89,7 +93,21 @@ class _Sentence:
             else:
                 self._char(match.start(), match[0])
         self._han_numbers()
+        self._join_figures()
         return self._found
+
+    def _join_figures(self) -> None:
+        """Figures that follow each other are in one clause: `5 March, 2021`, `between 1716 and 1724`."""
+        down, before = 0, None
+        for index, term in enumerate(self._found):
+            if down:
+                term = self._found[index] = _with(term, clause=term.clause - down)
+            figures = before is not None and term.kind == "number" and _is_figure(before)
+            if before is not None and figures and before.clause < term.clause and term.start - before.end < _NEAR:
+                down += term.clause - before.clause
+                self._found[index] = _with(term, clause=before.clause)
+            if term.kind != "light":
+                before = self._found[index]
 
     def _add(self, start: int, end: int, kind: Kind, *keys: str, **more: str | bool) -> None:
         entity = kind in ("name", "number", "word")
@@ -222,7 +240,7 @@ class _Sentence:
         elif number and self._tens(number, word, end):
             pass
         elif word in NUMBERS and not (capital and not self._first()):
-            self._add(start, end, "number", str(NUMBERS[word]), word)
+            self._add(start, end, "number", str(NUMBERS[word]), word, unit="times" if word in TIMES else "")
         elif word in ("one", "ones") and word == "one":
             self._add(start, end, "number", "1", "one")
         elif (
@@ -323,6 +341,10 @@ class _Sentence:
             else term
             for term in self._found
         ]
+
+
+def _is_figure(term: Term) -> bool:
+    return term.kind == "number" or term.keys[0].startswith("month:")
 
 
 def _with(term: Term, **changes: Any) -> Term:

@@ -1,0 +1,158 @@
+"""Who does what to whom, in English: the word before a verb is its subject and the one behind it the object, and the
+passive voice turns them round. Read without a grammar, so that only what is plain to see counts: where a claim and a
+sentence plainly have different words in one part, the claim says something else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rag.claims.indexing import IndexedText
+from rag.claims.lexicon import AUXILIARIES, BE, DETERMINERS, PRONOUNS, ROOTS
+from rag.claims.pairing import Pairing
+from rag.claims.term import Term
+
+_BY = frozenset({"by"})
+_FEW = 12
+"""Terms on each side of a verb that are read."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Positions in `content` of who acts and of what is acted on; empty where it cannot be told."""
+
+    agent: frozenset[int]
+    patient: frozenset[int]
+
+
+_NOBODY: frozenset[int] = frozenset()
+
+
+def roles_exchanged(pairing: Pairing) -> bool:
+    """Whether a verb of the claim plainly has another subject or object in the source."""
+    if not (pairing.source.english and any(term.kind == "word" for term in pairing.claim)):
+        return False
+    for index, place in enumerate(pairing.places):
+        if place is None or not _is_verb(pairing.said, pairing.first + index, pairing.first, pairing.end):
+            continue
+        if not _is_verb(pairing.source, place, pairing.low, pairing.high):
+            continue
+        in_claim = parts(pairing.said, pairing.first + index, pairing.first, pairing.end)
+        in_source = parts(pairing.source, place, pairing.low, pairing.high)
+        agent = _places(pairing, in_claim.agent)
+        patient = _places(pairing, in_claim.patient)
+        if agent & in_source.patient and not agent & in_source.agent:
+            return True
+        known = (in_source.agent and in_source.patient) or (agent and patient)
+        if known and patient & in_source.agent and not patient & in_source.patient:
+            return True
+        if agent and in_source.agent and not agent & in_source.agent:
+            return True
+    return False
+
+
+def parts(text: IndexedText, verb: int, low: int, high: int) -> Parts:
+    """Who acts and what is acted on, at the verb at `verb` of the sentence `low` to before `high`."""
+    left, right = _before(text, verb, low), _behind(text, verb, high)
+    if not _passive(text, verb, low):
+        return Parts(left, right if not _role(text, right) else _NOBODY)
+    agent = _NOBODY
+    at = verb + 1
+    while at < min(high, verb + _FEW) and text.content[at].clause == text.content[verb].clause:
+        if any(term.keys[0] in _BY for term in _small_before(text, at, verb)):
+            agent = _stretch(text, at, high)
+            break
+        at += 1
+    if _replaced(text.content[verb]) and not agent and _role(text, right) == "with":
+        agent = right
+    return Parts(agent, left)
+
+
+def _replaced(term: Term) -> bool:
+    return term.keys[0].startswith("replac")
+
+
+def _places(pairing: Pairing, positions: frozenset[int]) -> frozenset[int]:
+    return frozenset(place for at in positions for place in pairing.candidates[at - pairing.first])
+
+
+def _small_before(text: IndexedText, at: int, low: int) -> list[Term]:
+    """The small words between the term at `at` and the one before it."""
+    end = text.at[at]
+    start = text.at[at - 1] + 1 if at > low else max(0, end - 4)
+    sentence = text.all[end].sentence
+    return [term for term in text.all[start:end] if term.sentence == sentence]
+
+
+def _begins(text: IndexedText, at: int, low: int) -> bool:
+    """Whether a stretch of words begins here that no small word and no comma divides."""
+    return at <= low or text.content[at - 1].clause != text.content[at].clause or bool(_small_before(text, at, low))
+
+
+def _stretch(text: IndexedText, at: int, high: int) -> frozenset[int]:
+    end = at + 1
+    while end < min(high, at + _FEW) and not _begins(text, end, at) and not _is_verb(text, end, at, high):
+        end += 1
+    return frozenset(range(at, end))
+
+
+def _role(text: IndexedText, positions: frozenset[int]) -> str:
+    return text.content[min(positions)].role if positions else ""
+
+
+def _before(text: IndexedText, verb: int, low: int) -> frozenset[int]:
+    """The subject: the words before the verb, but for those behind a preposition."""
+    at = verb - 1
+    while at >= max(low, verb - _FEW) and text.content[at].clause == text.content[verb].clause:
+        start = at
+        while start > max(low, verb - _FEW) and not _begins(text, start, low):
+            start -= 1
+        if any(
+            term.keys[0] in PRONOUNS and term.keys[0] not in DETERMINERS for term in _small_before(text, at + 1, low)
+        ):
+            return _NOBODY
+        if not text.content[start].role:
+            found = range(start, at + 1)
+            return _NOBODY if any(_is_verb(text, one, low, at + 1) for one in found) else frozenset(found)
+        at = start - 1
+    return _NOBODY
+
+
+def _behind(text: IndexedText, verb: int, high: int) -> frozenset[int]:
+    at = verb + 1
+    if at >= high or text.content[at].clause != text.content[verb].clause:
+        return _NOBODY
+    return _stretch(text, at, high)
+
+
+def _passive(text: IndexedText, verb: int, low: int) -> bool:
+    at = verb
+    if at > low and text.content[at - 1].keys[0].endswith("ly") and not _small_before(text, at, low):
+        at -= 1
+    said = [term.keys[0] for term in _small_before(text, at, low)]
+    if any(one in BE for one in said):
+        return not _spelt(text, verb).endswith("ing")
+    behind = text.all[text.at[verb] + 1 : text.at[verb] + 2]
+    return bool(behind) and behind[0].keys[0] in _BY
+
+
+def _spelt(text: IndexedText, at: int) -> str:
+    term = text.content[at]
+    return text.text[term.start : term.end].lower()
+
+
+def _is_verb(text: IndexedText, at: int, low: int, high: int) -> bool:
+    """Whether a word is plainly a verb: behind an auxiliary, a past form, or an `-s` between two nouns."""
+    term = text.content[at]
+    if term.kind != "word" or term.capital:
+        return False
+    before = [one.keys[0] for one in _small_before(text, at, low)]
+    if before and before[-1] in DETERMINERS:
+        return False
+    if any(one in AUXILIARIES or one in BE for one in before):
+        return not (at + 1 < high and not _begins(text, at + 1, low))
+    spelt = _spelt(text, at)
+    if spelt.endswith("ed") or spelt in ROOTS:
+        return not term.role
+    follows = at + 1 < high and text.content[at + 1].clause == term.clause and _begins(text, at + 1, low)
+    follows = follows and any(one.keys[0] in DETERMINERS for one in _small_before(text, at + 1, low))
+    return spelt.endswith("s") and not spelt.endswith("ss") and not before and at > low and follows
