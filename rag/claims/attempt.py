@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rag.claims.binding import bound
+from rag.claims.context import said_before
 from rag.claims.exchange import exchanged
 from rag.claims.indexing import POSTINGS, IndexedText
 from rag.claims.matching import matches
@@ -34,13 +35,14 @@ class Aligned:
 
 def attempt(pairing: Pairing) -> Aligned | None:
     """The aligned range, if everything that must hold does."""
-    for term, places in zip(pairing.claim, pairing.candidates, strict=True):
-        if not places and _must_be_there(term):
+    before = said_before(pairing)
+    for index, (term, places) in enumerate(zip(pairing.claim, pairing.candidates, strict=True)):
+        if not places and index not in before and _must_be_there(term):
             return None
     if not _as_often(pairing):
         return None
     pairing.choose()
-    missing = _missing(pairing)
+    missing = _missing(pairing, before)
     if missing is None:
         return None
     aligned = sorted({place for place in pairing.places if place is not None})
@@ -68,14 +70,14 @@ def _as_often(pairing: Pairing) -> bool:
     return all(count <= len(places) for places, count in often.items())
 
 
-def _missing(pairing: Pairing) -> int | None:
+def _missing(pairing: Pairing, before: frozenset[int]) -> int | None:
     """How many terms of the claim the source does not have; None when that is too many."""
     missing: list[int] = []
     for index, (term, place) in enumerate(zip(pairing.claim, pairing.places, strict=True)):
         if term.kind == "char":
             if not _in_a_run(pairing, index):
                 return None
-        elif place is None:
+        elif place is None and index not in before:
             missing.append(index)
     if len(missing) > min(len(pairing.claim) // _PER_MISSING, _MOST_MISSING):
         return None

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from rag.claims.cases import german_exchanged, parts_differ
 from rag.claims.indexing import IndexedText
-from rag.claims.lexicon import BY, OPPOSED
+from rag.claims.lexicon import BY, OPPOSED, UNITS
 from rag.claims.matching import is_a
 from rag.claims.pairing import Pairing
 from rag.claims.term import Term
@@ -25,7 +25,7 @@ def exchanged(pairing: Pairing) -> bool:
             return True
     if pairing.source.german and parts_differ(pairing):
         return True
-    return _prepositions_exchanged(pairing) or _blocks_exchanged(pairing)
+    return _prepositions_exchanged(pairing) or _contexts_exchanged(pairing) or _blocks_exchanged(pairing)
 
 
 def _prepositions_exchanged(pairing: Pairing) -> bool:
@@ -54,7 +54,8 @@ def _groups(pairing: Pairing, kind: str) -> list[int]:
         place = pairing.places[index]
         if (
             place is None
-            or term.keys[0].startswith("month:")
+            or _is_month(term)
+            or (term.keys[0] in UNITS and term.kind == "name")
             or not (is_a(term, kind) and is_a(pairing.source.content[place], kind))
         ):
             continue
@@ -82,10 +83,11 @@ def _swapped(pairing: Pairing, kind: str, one: int, two: int) -> bool:
         if "\u0400" <= claim[index].keys[0][0] <= "\u04ff" and claim[index].keys[0] == content[place].keys[0]:
             return False  # the ending says the part it plays
         role = _role(claim, index, 0)
-        if role and role == _role(content, place, pairing.low):
+        if role and role == _role(content, place, pairing.low) and not _both_have(pairing, role, one, two):
             return False
     placed = [
-        bool(_role(claim, index, 0)) + bool(_role(content, place, pairing.low))
+        bool(_role(claim, index, 0) or _by(pairing.said, pairing.first + index))
+        + bool(_role(content, place, pairing.low) or _by(pairing.source, place))
         for index, place in ((one, first), (two, second))
     ]
     if sorted(placed) == [0, 2]:
@@ -101,6 +103,42 @@ def _swapped(pairing: Pairing, kind: str, one: int, two: int) -> bool:
     if listed and all(is_a(term, kind) for term in content[second + 1 : first][:50]):
         return False
     return german_exchanged(pairing, one, two) if pairing.source.german else True
+
+
+def _both_have(pairing: Pairing, role: str, one: int, two: int) -> bool:
+    """Whether both stand behind that preposition, so that it does not tell them apart; numbers may."""
+    return pairing.claim[one].kind != "number" and all(_role(pairing.claim, at, 0) == role for at in (one, two))
+
+
+def _contexts_exchanged(pairing: Pairing) -> bool:
+    """Whether two terms stand each beside what the other stands beside in the source."""
+    claim = pairing.claim
+    index_of = {place: index for index, place in enumerate(pairing.places) if place is not None}
+    instead: set[tuple[int, int]] = set()
+    for index, place in enumerate(pairing.places):
+        if place is None or claim[index].kind == "char" or _is_month(claim[index]):
+            continue
+        for step in (-1, 1):
+            beside = pairing.places[index + step] if 0 <= index + step < len(claim) else None
+            other = None if beside is None else index_of.get(beside - step)
+            if other is None or other in (index, index + step) or claim[other].kind != claim[index].kind:
+                continue
+            if (other, index) in instead and not _excused(pairing, *sorted((index, other))):
+                return True
+            instead.add((index, other))
+    return False
+
+
+def _excused(pairing: Pairing, one: int, two: int) -> bool:
+    """Whether the two are a list, or the voice or the cases say that each has kept its part."""
+    first, second = pairing.places[one], pairing.places[two]
+    if first is None or second is None or abs(first - second) == 1:
+        return True
+    if any(_by(pairing.said, pairing.first + at) for at in (one, two)) != any(
+        _by(pairing.source, at) for at in (first, second)
+    ):
+        return True
+    return pairing.source.german and not german_exchanged(pairing, one, two)
 
 
 def _keeps_neighbour(pairing: Pairing, index: int) -> bool:

@@ -112,6 +112,7 @@ PRONOUNS = _words(
     "he she it they this these his her its their er sie es dieser diese dieses il elle ils elles ce cette ces el ella "
     "ellos ellas este esta estos estas он она оно они это 他 她 它"
 )
+PERSONS = _words("he she his her him they their er")
 CLAUSES = _words(
     "and but or while whereas although because which who und aber oder sondern wahrend weil et ou mais qui y o pero e "
     "mientras и а но или который و"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rag.claims.lexicon import ROOTS
+from rag.claims.synonyms import SYNONYMS
 
 Kind = Literal["word", "name", "number", "char", "light", "not"]
 
@@ -44,11 +45,12 @@ def folded(word: str) -> str:
 
 
 def forms(word: str) -> tuple[str, ...]:
-    """A word's own form, and the root of an irregular one."""
+    """A word's own form, the root of an irregular one first, and the groups of synonyms it belongs to."""
     if "\u0600" <= word[0] <= "\u06ff":
         word = word.translate(str.maketrans("أإآةى", "اااهي"))
         for prefix in ("وال", "بال", "كال", "فال", "لل", "ال", "و"):
             if word.startswith(prefix) and len(word) - len(prefix) >= 3:
                 word = word[len(prefix) :]
                 break
-    return (ROOTS[word], word) if word in ROOTS else (word,)
+    found = (ROOTS[word], word) if word in ROOTS else (word,)
+    return found + SYNONYMS.get(word, ())

@@ -102,8 +102,9 @@ class _Sentence:
         for index, term in enumerate(self._found):
             if down:
                 term = self._found[index] = _with(term, clause=term.clause - down)
+            near = _NEAR if before is not None and before.kind == "number" else _NEAR // 2
             figures = before is not None and term.kind == "number" and _is_figure(before)
-            if before is not None and figures and before.clause < term.clause and term.start - before.end < _NEAR:
+            if before is not None and figures and before.clause < term.clause and term.start - before.end < near:
                 down += term.clause - before.clause
                 self._found[index] = _with(term, clause=before.clause)
             if term.kind != "light":
