@@ -130,15 +130,30 @@ def _contexts_exchanged(pairing: Pairing) -> bool:
 
 
 def _excused(pairing: Pairing, one: int, two: int) -> bool:
-    """Whether the two are a list, or the voice or the cases say that each has kept its part."""
+    """Whether the two are a list or a date, or prepositions, voice or cases say that each has kept its part."""
     first, second = pairing.places[one], pairing.places[two]
     if first is None or second is None or abs(first - second) == 1:
         return True
-    if any(_by(pairing.said, pairing.first + at) for at in (one, two)) != any(
-        _by(pairing.source, at) for at in (first, second)
+    if pairing.claim[one].kind == "number":
+        return any(_is_month(term) for term in pairing.claim[one + 1 : two])
+    claim, content = pairing.claim, pairing.source.content
+    roles = [
+        {_role(claim, index, 0), _role(content, place, pairing.low)} for index, place in ((one, first), (two, second))
+    ]
+    if {""} in roles and any(len(both) == 1 and both != {""} for both in roles):
+        return True
+    if any(_agent(pairing.said, pairing.first + at) for at in (one, two)) != any(
+        _agent(pairing.source, at) for at in (first, second)
     ):
         return True
     return pairing.source.german and not german_exchanged(pairing, one, two)
+
+
+def _agent(text: IndexedText, position: int) -> bool:
+    """Whether `by` or its like stands before the name at `position`, which may have several words."""
+    while position and text.at[position] - text.at[position - 1] == 1 and is_a(text.content[position - 1], "name"):
+        position -= 1
+    return _by(text, position)
 
 
 def _keeps_neighbour(pairing: Pairing, index: int) -> bool:

@@ -53,7 +53,7 @@ LIGHT = _words(
     darf durfen dass da dann denn doch noch nur schon sehr dieser diese dieses diesen diesem jener welche
     welcher welches
     man wir uns was wenn weil wahrend wer wo dort hier dabei dazu damit daran darin davon sowie bis seit ab ob
-    laut gemass
+    laut gemass pro je etwa ungefahr circa zirka derzeit momentan gegenwartig
     le la les l un une des du de d et ou est sont etait etaient ete etre a ont avait avaient avoir au aux en
     dans par pour sur
     sous avec ce cet cette ces se s son sa ses leur leurs il elle ils elles on nous vous que qu qui quoi dont ou
@@ -103,8 +103,8 @@ STRICT = _words(
 )
 """Words that turn a claim around when they are put in or exchanged: never among those that a paraphrase may add."""
 
-MORE = _words("more over above exceeding least minimum mehr mindestens uber plus mas superieur au-dela superior")
-LESS = _words("less fewer under below most maximum weniger hochstens unter moins menos inferieur inferior")
+MORE = _words("more older over above exceeding least minimum mehr mindestens uber plus mas superieur au-dela superior")
+LESS = _words("less fewer younger under below most maximum weniger hochstens unter moins menos inferieur inferior")
 BEFORE = _words("before until vor bis avant jusqu antes hasta prior")
 AFTER = _words("after since nach seit apres depuis despues desde following")
 

@@ -11,9 +11,12 @@ def matches(term: Term, other: Term) -> bool:
         return _numbers_match(term, other)
     if term.kind == "char" or other.kind == "char":
         return bool(set(term.keys) & set(other.keys))
+    same = set(term.keys) & set(other.keys)
+    if any(key.startswith("=") for key in same):
+        return True
     if term.kind == "name" and term.capital and other.cased and not (other.capital or other.kind == "name"):
         return False
-    if set(term.keys) & set(other.keys):
+    if same:
         return True
     if term.keys[0].startswith("month:") or other.keys[0].startswith("month:"):
         return False

@@ -20,7 +20,7 @@ hard; easy simple; wrong incorrect; enough sufficient; increase rise grow; decre
 previously formerly before; usually normally typically generally; often frequently; daily day; weekly week; monthly
 month; advance ahead earlier; longer anymore; reject refuse; purge clear; insert add; author writer; appear emerge;
 wait pause; publish release; invent devise; obligatory mandatory compulsory; attract draw; cheap inexpensive;
-expensive costly; speed pace; almost nearly
+expensive costly; speed pace; almost nearly; younger under
 """
 _GERMAN = """
 beginnen starten anfangen; verwenden benutzen nutzen gebrauchen einsetzen; bauen errichten erbauen; erhalten bekommen;
@@ -31,6 +31,8 @@ steigen wachsen zunehmen; enden aufhoren; entwickeln entwerfen; versuchen probie
 bezeichnen; verbieten untersagen; ersetzen austauschen
 """
 _GERMAN_AS_THEY_ARE = """
+montag montags; dienstag dienstags; mittwoch mittwochs; donnerstag donnerstags; freitag freitags; samstag samstags
+sonnabend sonnabends; sonntag sonntags; morgen morgens; abend abends; nacht nachts;
 kostenlos gratis kostenfrei unentgeltlich; schnell rasch; wichtig bedeutend; taglich tag; jahrlich jahr; wochentlich
 woche; stets immer; zulassig erlaubt gestattet; ungefahr etwa rund; gesamt ganz; eingesetzt verwendet benutzt genutzt;
 angefangen begonnen; zugelassen erlaubt; hergestellt produziert; ausgewahlt gewahlt; herausgegeben veroffentlicht
