@@ -7,7 +7,6 @@ from typing import Literal
 
 from rag.claims.indexing import IndexedText
 from rag.claims.pairing import Pairing
-from rag.claims.term import Term
 
 Part = Literal["subject", "object", ""]
 
@@ -40,7 +39,7 @@ def german_exchanged(pairing: Pairing, one: int, two: int) -> bool:
 
 def parts_differ(pairing: Pairing) -> bool:
     """Whether a noun that is plainly the object in one of the two is plainly the subject in the other."""
-    if _is_passive(pairing.said) or _is_passive(pairing.source):
+    if is_passive(pairing.said) or is_passive(pairing.source):
         return False
     for index, place in enumerate(pairing.places):
         if place is None or not pairing.claim[index].capital:
@@ -65,22 +64,37 @@ def part(text: IndexedText, at: int, low: int) -> Part:
         return ""
     if article.keys[0] in _OBJECT:
         return "object"
-    first = text.at[start] < 2 or text.all[text.at[start] - 2].clause != article.clause
-    return "subject" if article.keys[0] in _SUBJECT and (first or start == low) else ""
+    if article.keys[0] not in _SUBJECT:
+        return ""
+    before = text.all[text.at[start] - 2] if text.at[start] > 1 else None
+    first = before is None or start == low or before.clause != article.clause
+    # Behind a noun `der` is a genitive.
+    return "subject" if first or (before is not None and before.kind == "word" and not before.capital) else ""
 
 
-def _is_passive(text: IndexedText) -> bool:
+def is_passive(text: IndexedText) -> bool:
+    """Whether a German text has a verb in the passive voice."""
     return any(term.keys[0] in _PASSIVE for term in text.all[:400])
 
 
 def _only_one_agrees(pairing: Pairing, one: int, two: int) -> bool:
     """Whether the verb between the two is singular and one of them counted, so that it cannot be the subject."""
-    verbs = [term for term in pairing.claim[one + 1 : two] if term.kind == "word" and not term.capital]
-    if not any(term.keys[-1].endswith("t") for term in verbs):
+    verbs = [
+        pairing.said.text[term.start : term.end]
+        for term in pairing.claim[one + 1 : two]
+        if term.kind == "word" and not term.capital
+    ]
+    if not any(verb.endswith(("t", "te", "ieb", "ahm", "ess", "ing", "and", "uf", "am")) for verb in verbs):
         return False
-    return _counted(pairing.claim, one) != _counted(pairing.claim, two)
+    return _plural(pairing, one) != _plural(pairing, two)
 
 
-def _counted(content: list[Term], at: int) -> bool:
-    before = content[max(0, at - 2) : at]
-    return any(term.kind == "number" and term.keys[0] != "1" for term in before)
+def _plural(pairing: Pairing, index: int) -> bool:
+    """Whether a noun is counted, or has `die` before it and the ending of a plural."""
+    said, at = pairing.said, pairing.first + index
+    before = pairing.claim[max(0, index - 2) : index]
+    if any(term.kind == "number" and term.keys[0] != "1" for term in before):
+        return True
+    term = said.content[at]
+    article = said.all[said.at[at] - 1].keys[0] if said.at[at] else ""
+    return article == "die" and said.text[term.start : term.end].endswith("en")

@@ -4,7 +4,7 @@ looked for in the sentences before, and counted as said there."""
 from __future__ import annotations
 
 from rag.claims.indexing import IndexedText
-from rag.claims.lexicon import PERSONS, PRONOUNS
+from rag.claims.lexicon import BE, PERSONS, PRONOUNS
 from rag.claims.matching import is_a, matches
 from rag.claims.pairing import Pairing
 from rag.claims.term import Term
@@ -15,6 +15,10 @@ _BACK = 3
 """Sentences before that are looked at; those that begin with a pronoun themselves do not count, up to twice as many."""
 _TOPIC = 4
 """Terms at the beginning of a sentence that may be what it is about."""
+_JOINING = frozenset({"and", "but", "und", "aber"})
+_POSSESSIVE = frozenset({"its", "his", "their", "ihr", "sein"})
+_OF = frozenset({"of", "von", "vom", "des", "der"})
+_TITLES = {"frau": "sie", "herr": "er", "herrn": "er"}
 _GENDERS = {
     "es": frozenset({"das", "ein", "dem", "des", "kein"}),
     "er": frozenset({"der", "ein", "den", "dem", "einen", "einem"}),
@@ -30,7 +34,7 @@ def said_before(pairing: Pairing) -> frozenset[int]:
     run = _lacking(pairing)
     if not run or len(pairing.claim) - len(run) < 2:
         return frozenset()
-    pronouns = _pronouns(pairing)
+    pronouns = _pronouns(pairing, run)
     if not pronouns:
         return frozenset()
     terms = [pairing.claim[index] for index in run]
@@ -62,20 +66,48 @@ def _lacking(pairing: Pairing) -> list[int]:
     return longest
 
 
-def _pronouns(pairing: Pairing) -> frozenset[str]:
-    """Pronouns of the clauses of the sentence that the claim has words of."""
+def _pronouns(pairing: Pairing, run: list[int]) -> frozenset[str]:
+    """Pronouns that may stand for the stretch `run` of the claim: those of the clauses of the sentence that the claim
+    has words of, or of the one whose subject goes on there; a possessive one for a possessor only, one behind the verb
+    for no subject."""
     source = pairing.source
     clauses = {source.content[place].clause for places in pairing.candidates for place in places}
     low = source.at[pairing.low]
     while low and source.all[low - 1].sentence == source.all[low].sentence:
         low -= 1
     said = source.all[low : source.at[pairing.high - 1] + 4]
+    clauses |= {term.clause - 1 for term in said if term.clause in clauses and term.keys[0] in _JOINING}
     own = {term.keys[0] for term in pairing.said.all[: pairing.said.at[pairing.end - 1]]}
-    return frozenset(
-        term.keys[0]
-        for term in said
-        if term.keys[0] not in own and term.kind == "light" and term.clause in clauses and term.keys[0] in PRONOUNS
-    )
+    possessor, subject = _is_possessor(pairing, run), _is_subject(pairing, run)
+    found, begun = set(), -1
+    for term in said:
+        key = term.keys[0]
+        if term.kind == "light" and key in PRONOUNS and key not in own and term.clause in clauses:
+            behind_verb = begun == term.clause and not source.german
+            if possessor or not (_bare(key) in _POSSESSIVE or (subject and behind_verb)):
+                found.add(key)
+        if term.kind not in ("light", "not"):
+            begun = term.clause
+    return frozenset(found)
+
+
+def _is_possessor(pairing: Pairing, run: list[int]) -> bool:
+    last = pairing.claim[run[-1]]
+    behind = pairing.said.text[last.end : last.end + 2]
+    return behind in ("'s", "’s", "s'", "s’") or pairing.claim[run[0]].role in _OF or _belongs(pairing, run)
+
+
+def _belongs(pairing: Pairing, run: list[int]) -> bool:
+    """Whether the stretch stands right before another word, as in `the bakery's bread`, or behind `von`."""
+    at = pairing.said.at[pairing.first + run[0]]
+    return at > 0 and pairing.said.all[at - 1].keys[0] in _OF
+
+
+def _is_subject(pairing: Pairing, run: list[int]) -> bool:
+    """Whether the stretch begins its clause of the claim, in the active voice."""
+    first = run[0] == 0 or pairing.claim[run[0] - 1].clause != pairing.claim[run[0]].clause
+    at = pairing.said.at[pairing.first + run[-1]]
+    return first and not any(term.keys[0] in BE for term in pairing.said.all[at + 1 : at + 4])
 
 
 def _all_found(terms: list[Term], source: IndexedText, low: int, high: int) -> list[int]:
@@ -95,6 +127,8 @@ def _may_be_meant(source: IndexedText, places: list[int], low: int, pronouns: fr
     head = source.content[places[-1]]
     start = places[0]
     if source.german:
+        if head.capital and _TITLES.get(source.content[start].keys[0], "") in {_bare(one) for one in pronouns}:
+            return True
         said = {article for pronoun in pronouns for article in _GENDERS.get(_bare(pronoun), ())}
         before = source.all[max(0, source.at[start] - 2) : source.at[start]]
         return not source.content[start].role and (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from rag.claims.cases import german_exchanged, parts_differ
+from rag.claims.cases import german_exchanged, is_passive, parts_differ
 from rag.claims.indexing import IndexedText
 from rag.claims.lexicon import BY, OPPOSED, UNITS
 from rag.claims.matching import is_a
@@ -13,6 +13,8 @@ from rag.claims.pairing import Pairing
 from rag.claims.term import Term
 
 _BY = BY | {"by"}
+_OF = frozenset({"von", "vom", "da"})
+"""Say who did it only in the passive voice, else whose it is."""
 _TAKE_OBJECT = frozenset("被由把将將")
 _SPOKEN = ("word", "name")
 
@@ -179,7 +181,7 @@ def _by(text: IndexedText, position: int) -> bool:
     index = text.at[position] - 1
     while index >= 0 and text.all[index].kind == "light" and text.at[position] - index < 4:
         if text.all[index].keys[-1] in _BY:
-            return True
+            return text.all[index].keys[0] not in _OF or is_passive(text)
         index -= 1
     return False
 

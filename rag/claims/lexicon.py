@@ -109,7 +109,8 @@ BEFORE = _words("before until vor bis avant jusqu antes hasta prior")
 AFTER = _words("after since nach seit apres depuis despues desde following")
 
 PRONOUNS = _words(
-    "he she it they this these his her its their er sie es dieser diese dieses il elle ils elles ce cette ces el ella "
+    "he she it they him them this these his her its their er sie es ihn ihm ihr ihre ihren ihrem ihrer ihres sein "
+    "seine seinen seinem seiner seines dieser diese dieses il elle ils elles ce cette ces el ella "
     "ellos ellas este esta estos estas он она оно они это 他 她 它"
 )
 PERSONS = _words("he she his her him they their er")

@@ -4,7 +4,7 @@ the words of a claim, and say of each part something else."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rag.claims.indexing import IndexedText
 from rag.claims.lexicon import DIMENSIONS, RELATIVE
@@ -21,7 +21,9 @@ def mixed(pairing: Pairing) -> bool:
     clauses = _clauses(pairing)
     if _crossed(list(clauses.values()), pairing):
         return True
-    return any(_has_a_rival(pairing, indexes) for indexes in clauses.values()) or _counts_another(pairing)
+    if any(_has_a_rival(pairing, indexes) for indexes in clauses.values()):
+        return True
+    return _counts_another(pairing) or _in_a_slot(pairing)
 
 
 def _clauses(pairing: Pairing) -> dict[int, list[int]]:
@@ -56,53 +58,98 @@ def _crossed(clauses: Sequence[Sequence[int]], pairing: Pairing) -> bool:
 
 
 def _has_a_rival(pairing: Pairing, indexes: Sequence[int]) -> bool:
-    """Whether a clause of the source gives the claim a number or name alone, while the clause that gives the rest has
-    another one in its place."""
-    content = pairing.source.content
+    """Whether a clause of the claim is put together from two of the source that say different things."""
     by_clause: dict[int, list[int]] = defaultdict(list)
     for index in indexes:
         if (home := _home(pairing, index)) is not None:
             by_clause[home].append(index)
-    if len(by_clause) < 2:
-        return False
-    return any(
-        _takes_the_place(pairing, indexes, by_clause, one, two)
-        for one in by_clause
-        for two in by_clause
-        if one != two and content[_place(pairing, by_clause, two)].clause != one
-    )
+    homes = sorted(by_clause)[:12]
+    for one in homes:
+        for two in homes:
+            if one != two:
+                given = [index for index in by_clause[one] if not _is_in(pairing, index, two)]
+                rest = [index for index in by_clause[two] if not _is_in(pairing, index, one)]
+                both = _Halves(pairing, indexes, given, rest, one, two)
+                if given and rest and (both.in_the_place() or both.of_another_verb() or both.of_a_later_subject()):
+                    return True
+    return False
 
 
-def _place(pairing: Pairing, by_clause: Mapping[int, Sequence[int]], clause: int) -> int:
-    places = pairing.candidates[by_clause[clause][0]]
-    return next((at for at in places if pairing.source.content[at].clause == clause), places[0])
+def _is_in(pairing: Pairing, index: int, clause: int) -> bool:
+    return any(pairing.source.content[place].clause == clause for place in pairing.candidates[index])
 
 
-def _takes_the_place(
-    pairing: Pairing, indexes: Sequence[int], by_clause: Mapping[int, Sequence[int]], home: int, other: int
-) -> bool:
-    content = pairing.source.content
-    given = [
-        index
-        for index in by_clause[home]
-        if not any(content[place].clause == other for place in pairing.candidates[index])
-    ]
-    kind = "number" if all(pairing.claim[one].kind == "number" for one in given) else "name"
-    if not given or not all(is_a(pairing.claim[one], kind) for one in given):
+class _Halves:
+    """A clause of the claim, `indexes`, of which the clause `home` of the source has `given` and the clause `other`
+    has `rest`."""
+
+    def __init__(
+        self, pairing: Pairing, indexes: Sequence[int], given: list[int], rest: list[int], home: int, other: int
+    ) -> None:
+        self._pairing, self._given, self._rest = pairing, given, rest
+        self._home_places = self._clause(given, home)
+        self._other_places = self._clause(rest, other)
+        self._taken = {at for index in indexes for at in pairing.candidates[index]}
+        self._chosen = set(pairing.places)
+        self._home, self._other = home, other
+
+    def _clause(self, indexes: list[int], clause: int) -> list[int]:
+        content = self._pairing.source.content
+        if not indexes:
+            return []
+        place = next((at for at in self._pairing.candidates[indexes[0]] if content[at].clause == clause), None)
+        return [] if place is None else sorted([place, *self._pairing.same_clause(place)])
+
+    def _rivals(self, term: Term, kind: str) -> bool:
+        content = self._pairing.source.content
+        return any(at not in self._taken and _rival(term, content[at], kind) for at in self._other_places)
+
+    def in_the_place(self) -> bool:
+        """A number or name alone, while the other clause has another one in its place."""
+        claim = self._pairing.claim
+        kind = "number" if all(claim[one].kind == "number" for one in self._given) else "name"
+        if not all(is_a(claim[one], kind) and not _is_month(claim[one]) for one in self._given):
+            return False
+        if kind == "number" and all(at in self._chosen for at in self._home_places):
+            return False
+        place = self._pairing.candidates[self._given[0]][0]
+        return self._rivals(claim[self._given[0]], kind) and not _relative(
+            self._pairing.source, self._other_places[0], self._other, place
+        )
+
+    def of_another_verb(self) -> bool:
+        """A number, or what stands behind a preposition, of a clause that says something else: such are not shared
+        between two clauses as a subject is."""
+        pairing = self._pairing
+        words = [at for at in self._home_places if at not in self._chosen and pairing.source.content[at].kind == "word"]
+        if not words:
+            return False
+        for index in self._given:
+            term, place = pairing.claim[index], pairing.places[index]
+            if place is None or _is_month(term):
+                continue
+            if term.kind == "number" and self._rivals(term, "number"):
+                return True
         return False
-    if any(pairing.claim[one].keys[0].startswith("month:") for one in given):
-        return False
-    place, there = _place(pairing, by_clause, home), _place(pairing, by_clause, other)
-    chosen = set(pairing.places)
-    if kind == "number" and all(at in chosen for at in (place, *pairing.same_clause(place))):
-        return False
-    taken = {at for index in indexes for at in pairing.candidates[index]}
-    rivals = [
-        at
-        for at in (there, *pairing.same_clause(there))
-        if at not in taken and _rival(pairing.claim[given[0]], content[at], kind)
-    ]
-    return bool(rivals) and not _relative(pairing.source, there, other, place)
+
+    def of_a_later_subject(self) -> bool:
+        """The subject of a later clause, which goes on with something else."""
+        if self._home < self._other or len(self._rest) < 2:
+            return False
+        pairing = self._pairing
+        source, places = pairing.source, self._home_places
+        end = 1
+        while end < len(places) and source.at[places[end]] - source.at[places[end - 1]] == 1:
+            if places[end] not in self._chosen:
+                break
+            end += 1
+        behind = places[end:]
+        given = {pairing.places[index] for index in self._given}
+        return given == set(places[:end]) and bool(behind) and not any(at in self._chosen for at in behind)
+
+
+def _is_month(term: Term) -> bool:
+    return term.keys[0].startswith("month:")
 
 
 def _rival(term: Term, other: Term, kind: str) -> bool:
@@ -124,6 +171,9 @@ def _relative(source: IndexedText, place: int, clause: int, name: int) -> bool:
     while start and source.all[start - 1].clause == clause:
         start -= 1
     behind = first > name and source.content[first - 1].clause == source.content[name].clause
+    behind = behind and not any(
+        is_a(source.content[at], "name") and source.at[at] - source.at[at - 1] > 1 for at in range(name + 1, first)
+    )
     return behind and source.all[start].keys[0] in RELATIVE
 
 
@@ -146,3 +196,36 @@ def _counts_another(pairing: Pairing) -> bool:
         ):
             return True
     return False
+
+
+def _in_a_slot(pairing: Pairing) -> bool:
+    """Whether a word stands right before another where the source has a different word: the push command for the save
+    command."""
+    said, source = pairing.said, pairing.source
+    chosen = set(pairing.places)
+    for index, term in enumerate(pairing.claim[:-1]):
+        behind = pairing.places[index + 1]
+        touching = said.at[pairing.first + index + 1] - said.at[pairing.first + index] == 1
+        if (
+            behind is None
+            or not touching
+            or pairing.claim[index + 1].kind != "word"
+            or term.kind not in ("word", "name")
+        ):
+            continue
+        if term.clause != pairing.claim[index + 1].clause or source.content[behind].kind != "word":
+            continue
+        before = behind - 1
+        if before < pairing.low or source.at[behind] - source.at[before] > 1:
+            continue
+        rival = source.content[before]
+        if before in chosen or rival.kind not in ("word", "name") or rival.clause != source.content[behind].clause:
+            continue
+        if pairing.places[index] is None or not _in_one_stretch(source, pairing.places[index], behind):
+            return True
+    return False
+
+
+def _in_one_stretch(source: IndexedText, one: int | None, two: int) -> bool:
+    """Whether no small word stands between the two, `one` before `two`."""
+    return one is not None and one < two and source.at[two] - source.at[one] == two - one

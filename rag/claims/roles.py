@@ -7,11 +7,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rag.claims.indexing import IndexedText
-from rag.claims.lexicon import AUXILIARIES, BE, DETERMINERS, PRONOUNS, ROOTS
+from rag.claims.lexicon import AUXILIARIES, BE, DETERMINERS, ROOTS
 from rag.claims.pairing import Pairing
 from rag.claims.term import Term
 
 _BY = frozenset({"by"})
+_THEY = frozenset({"he", "she", "it", "they"})
+_RELATIVE = frozenset({"which", "who", "that"})
+_JOINING = frozenset({"and", "but", "then"})
+_SUBORDINATING = frozenset({"after", "before", "until", "since", "as", "than", "when", "while"})
 _FEW = 12
 """Terms on each side of a verb that are read."""
 
@@ -22,6 +26,14 @@ class Parts:
 
     agent: frozenset[int]
     patient: frozenset[int]
+    passive: bool
+    pronoun: bool
+    """Whether the subject is a pronoun."""
+
+    @property
+    def subject(self) -> frozenset[int]:
+        """What stands before the verb."""
+        return self.patient if self.passive else self.agent
 
 
 _NOBODY: frozenset[int] = frozenset()
@@ -32,29 +44,41 @@ def roles_exchanged(pairing: Pairing) -> bool:
     if not (pairing.source.english and any(term.kind == "word" for term in pairing.claim)):
         return False
     for index, place in enumerate(pairing.places):
-        if place is None or not _is_verb(pairing.said, pairing.first + index, pairing.first, pairing.end):
+        if place is None or not _is_verb(pairing.source, place, pairing.low, pairing.high):
             continue
-        if not _is_verb(pairing.source, place, pairing.low, pairing.high):
-            continue
-        in_claim = parts(pairing.said, pairing.first + index, pairing.first, pairing.end)
-        in_source = parts(pairing.source, place, pairing.low, pairing.high)
-        agent = _places(pairing, in_claim.agent)
-        patient = _places(pairing, in_claim.patient)
-        if agent & in_source.patient and not agent & in_source.agent:
-            return True
-        known = (in_source.agent and in_source.patient) or (agent and patient)
-        if known and patient & in_source.agent and not patient & in_source.patient:
-            return True
-        if agent and in_source.agent and not agent & in_source.agent:
+        verb = pairing.first + index
+        if pairing.claim[index].kind == "word" and not pairing.claim[index].capital and _differ(pairing, verb, place):
             return True
     return False
+
+
+def _differ(pairing: Pairing, verb: int, place: int) -> bool:
+    in_claim = parts(pairing.said, verb, pairing.first, pairing.end)
+    in_source = parts(pairing.source, place, pairing.low, pairing.high)
+    agent, patient = _places(pairing, in_claim.agent), _places(pairing, in_claim.patient)
+    if agent & in_source.patient and not agent & in_source.agent:
+        return True
+    known = (in_source.agent and in_source.patient) or (agent and patient)
+    if known and patient & in_source.agent and not patient & in_source.patient:
+        return True
+    if agent and in_source.agent and not agent & in_source.agent:
+        return True
+    same_voice = in_claim.passive == in_source.passive
+    if same_voice and in_claim.passive and patient and in_source.patient and not patient & in_source.patient:
+        return True
+    # A pronoun does not stand for what is named only behind it.
+    subject = _places(pairing, in_claim.subject)
+    return same_voice and in_source.pronoun and bool(subject) and min(subject) > place
 
 
 def parts(text: IndexedText, verb: int, low: int, high: int) -> Parts:
     """Who acts and what is acted on, at the verb at `verb` of the sentence `low` to before `high`."""
     left, right = _before(text, verb, low), _behind(text, verb, high)
+    pronoun = not left and _is_pronoun_before(text, verb, low)
+    if not left and not pronoun:
+        left = _shared(text, verb, low)
     if not _passive(text, verb, low):
-        return Parts(left, right if not _role(text, right) else _NOBODY)
+        return Parts(left, right if not _role(text, right) else _NOBODY, passive=False, pronoun=pronoun)
     agent = _NOBODY
     at = verb + 1
     while at < min(high, verb + _FEW) and text.content[at].clause == text.content[verb].clause:
@@ -64,7 +88,39 @@ def parts(text: IndexedText, verb: int, low: int, high: int) -> Parts:
         at += 1
     if _replaced(text.content[verb]) and not agent and _role(text, right) == "with":
         agent = right
-    return Parts(agent, left)
+    return Parts(agent, left, passive=True, pronoun=pronoun)
+
+
+def _is_pronoun_before(text: IndexedText, verb: int, low: int) -> bool:
+    clause = text.content[verb].clause
+    at = verb
+    while at > low and text.content[at - 1].clause == clause:
+        at -= 1
+    return any(term.keys[0] in _THEY and term.clause == clause for term in _small_before(text, at, low))
+
+
+def _shared(text: IndexedText, verb: int, low: int) -> frozenset[int]:
+    """The subject of a clause that names none: of a relative clause what stands right before it, behind `and` and `but`
+    the subject of the verb before."""
+    at = verb
+    while at > low and text.content[at - 1].clause == text.content[verb].clause:
+        at -= 1
+    if at == low or at != verb:
+        return _NOBODY
+    opens = {term.keys[0] for term in _small_before(text, at, low)}
+    if opens & _RELATIVE:
+        end = at
+        while end > max(low, at - _FEW) and text.content[end - 1].kind == "number":
+            end -= 1
+        start = end - 1
+        while start > max(low, end - _FEW) and not _begins(text, start, low):
+            start -= 1
+        return frozenset(range(max(start, low), end))
+    if opens & _JOINING:
+        for before in range(at - 1, max(low, at - _FEW) - 1, -1):
+            if _is_verb(text, before, low, at):
+                return _before(text, before, low) or _shared(text, before, low)
+    return _NOBODY
 
 
 def _replaced(term: Term) -> bool:
@@ -106,11 +162,10 @@ def _before(text: IndexedText, verb: int, low: int) -> frozenset[int]:
         start = at
         while start > max(low, verb - _FEW) and not _begins(text, start, low):
             start -= 1
-        if any(
-            term.keys[0] in PRONOUNS and term.keys[0] not in DETERMINERS for term in _small_before(text, at + 1, low)
-        ):
+        if any(term.keys[0] in _THEY for term in _small_before(text, at + 1, low)):
             return _NOBODY
-        if not text.content[start].role:
+        role = text.content[start].role
+        if not role or (at == verb - 1 and role in _SUBORDINATING):
             found = range(start, at + 1)
             return _NOBODY if any(_is_verb(text, one, low, at + 1) for one in found) else frozenset(found)
         at = start - 1
@@ -153,6 +208,10 @@ def _is_verb(text: IndexedText, at: int, low: int, high: int) -> bool:
     spelt = _spelt(text, at)
     if spelt.endswith("ed") or spelt in ROOTS:
         return not term.role
+    if not spelt.endswith("s") or spelt.endswith("ss") or before or at == low:
+        return False
     follows = at + 1 < high and text.content[at + 1].clause == term.clause and _begins(text, at + 1, low)
-    follows = follows and any(one.keys[0] in DETERMINERS for one in _small_before(text, at + 1, low))
-    return spelt.endswith("s") and not spelt.endswith("ss") and not before and at > low and follows
+    if follows and any(one.keys[0] in DETERMINERS for one in _small_before(text, at + 1, low)):
+        return True
+    alone = at - 1 == low or _begins(text, at - 1, low)
+    return alone and not _spelt(text, at - 1).endswith("s") and (at + 1 >= high or _begins(text, at + 1, low))

@@ -51,6 +51,8 @@ _ACCENTED = frozenset({"uber", "fur"})
 """Small words only with their accents."""
 _YEARS = frozenset({"year", "jahr", "jahre", "annee", "ano", "году", "год", "عام", "سنه"})
 """In the year 1884: says nothing that the number does not."""
+_OPTION = re.compile(r"(?:^|[\s`(\[\"'„“])--?$")
+"""Before an option of a command, such as `-j` and `--retry`."""
 _NEAR = 8
 """Characters between two figures that belong together."""
 _HIRAGANA = re.compile("[\u3041-\u3096]")
@@ -226,6 +228,9 @@ class _Sentence:
             for at in range(len(self._found) - 1, max(-1, len(self._found) - 3), -1):
                 if self._found[at].kind == "number":
                     self._found[at] = _with(self._found[at], end=end, unit="%")
+            return
+        if _OPTION.search(self._text, max(self._start, start - 3), start):
+            self._add(start, end, "name", word)
             return
         capital = raw[0].isupper()
         small = word not in _ACCENTED or not raw.isascii()
