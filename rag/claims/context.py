@@ -35,7 +35,7 @@ def said_before(pairing: Pairing) -> frozenset[int]:
     if not run or len(pairing.claim) - len(run) < 2:
         return frozenset()
     pronouns = _pronouns(pairing, run)
-    if not pronouns:
+    if not pronouns or _in_a_filled_slot(pairing, run):
         return frozenset()
     terms = [pairing.claim[index] for index in run]
     source = pairing.source
@@ -89,6 +89,29 @@ def _pronouns(pairing: Pairing, run: list[int]) -> frozenset[str]:
         if term.kind not in ("light", "not"):
             begun = term.clause
     return frozenset(found)
+
+
+def _in_a_filled_slot(pairing: Pairing, run: list[int]) -> bool:
+    """Whether the source has something else of its own where the claim has the stretch: right behind the word before
+    it, or right before the word behind it."""
+    source = pairing.source
+    taken = {place for places in pairing.candidates for place in places}
+    for index, step in ((run[0] - 1, 1), (run[-1] + 1, -1)):
+        if not 0 <= index < len(pairing.claim) or pairing.claim[index].clause != pairing.claim[run[0]].clause:
+            continue
+        places = pairing.candidates[index]
+        if places and all(_filled(source, pairing, place, step, taken) for place in places):
+            return True
+    return False
+
+
+def _filled(source: IndexedText, pairing: Pairing, place: int, step: int, taken: set[int]) -> bool:
+    at = place + step
+    if not pairing.low <= at < pairing.high or source.content[at].clause != source.content[place].clause:
+        return False
+    low, high = sorted((source.at[place], source.at[at]))
+    pronoun = any(term.keys[0] in PRONOUNS for term in source.all[low:high])
+    return at not in taken and not pronoun and not source.content[at].role
 
 
 def _is_possessor(pairing: Pairing, run: list[int]) -> bool:

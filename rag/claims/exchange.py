@@ -151,11 +151,20 @@ def _excused(pairing: Pairing, one: int, two: int) -> bool:
     return pairing.source.german and not german_exchanged(pairing, one, two)
 
 
+def placed(text: IndexedText, position: int) -> bool:
+    """Whether a preposition, or `by` or its like, stands before the name at `position`."""
+    first = _first_of_name(text, position)
+    return bool(text.content[first].role) or _by(text, first)
+
+
 def _agent(text: IndexedText, position: int) -> bool:
-    """Whether `by` or its like stands before the name at `position`, which may have several words."""
+    return _by(text, _first_of_name(text, position))
+
+
+def _first_of_name(text: IndexedText, position: int) -> int:
     while position and text.at[position] - text.at[position - 1] == 1 and is_a(text.content[position - 1], "name"):
         position -= 1
-    return _by(text, position)
+    return position
 
 
 def _keeps_neighbour(pairing: Pairing, index: int) -> bool:

@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from rag.claims.exchange import placed
 from rag.claims.indexing import IndexedText
 from rag.claims.lexicon import DIMENSIONS, RELATIVE
 from rag.claims.matching import is_a, matches
 from rag.claims.pairing import Pairing
+from rag.claims.roles import is_verb
 from rag.claims.term import Term
 
 _COUNTED = {True: ("word", "name"), False: ("name",)}
@@ -130,22 +132,24 @@ class _Halves:
                 continue
             if term.kind == "number" and self._rivals(term, "number"):
                 return True
+            if is_a(term, "name") and placed(pairing.said, pairing.first + index) and placed(pairing.source, place):
+                return True
         return False
 
     def of_a_later_subject(self) -> bool:
         """The subject of a later clause, which goes on with something else."""
-        if self._home < self._other or len(self._rest) < 2:
+        if self._home < self._other:
             return False
-        pairing = self._pairing
-        source, places = pairing.source, self._home_places
+        source, places = self._pairing.source, self._home_places
         end = 1
         while end < len(places) and source.at[places[end]] - source.at[places[end - 1]] == 1:
             if places[end] not in self._chosen:
                 break
             end += 1
         behind = places[end:]
-        given = {pairing.places[index] for index in self._given}
-        return given == set(places[:end]) and bool(behind) and not any(at in self._chosen for at in behind)
+        given = {self._pairing.places[index] for index in self._given}
+        whole = places[0] in self._chosen and given <= set(places[:end])
+        return whole and bool(behind) and not any(at in self._chosen for at in behind)
 
 
 def _is_month(term: Term) -> bool:
@@ -219,6 +223,10 @@ def _in_a_slot(pairing: Pairing) -> bool:
         if before < pairing.low or source.at[behind] - source.at[before] > 1:
             continue
         rival = source.content[before]
+        if is_verb(source, before, pairing.low, pairing.high) or is_verb(
+            said, pairing.first + index, pairing.first, pairing.end
+        ):
+            continue
         if before in chosen or rival.kind not in ("word", "name") or rival.clause != source.content[behind].clause:
             continue
         if pairing.places[index] is None or not _in_one_stretch(source, pairing.places[index], behind):

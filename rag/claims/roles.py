@@ -44,7 +44,7 @@ def roles_exchanged(pairing: Pairing) -> bool:
     if not (pairing.source.english and any(term.kind == "word" for term in pairing.claim)):
         return False
     for index, place in enumerate(pairing.places):
-        if place is None or not _is_verb(pairing.source, place, pairing.low, pairing.high):
+        if place is None or not is_verb(pairing.source, place, pairing.low, pairing.high):
             continue
         verb = pairing.first + index
         if pairing.claim[index].kind == "word" and not pairing.claim[index].capital and _differ(pairing, verb, place):
@@ -118,7 +118,7 @@ def _shared(text: IndexedText, verb: int, low: int) -> frozenset[int]:
         return frozenset(range(max(start, low), end))
     if opens & _JOINING:
         for before in range(at - 1, max(low, at - _FEW) - 1, -1):
-            if _is_verb(text, before, low, at):
+            if is_verb(text, before, low, at):
                 return _before(text, before, low) or _shared(text, before, low)
     return _NOBODY
 
@@ -146,7 +146,7 @@ def _begins(text: IndexedText, at: int, low: int) -> bool:
 
 def _stretch(text: IndexedText, at: int, high: int) -> frozenset[int]:
     end = at + 1
-    while end < min(high, at + _FEW) and not _begins(text, end, at) and not _is_verb(text, end, at, high):
+    while end < min(high, at + _FEW) and not _begins(text, end, at) and not is_verb(text, end, at, high):
         end += 1
     return frozenset(range(at, end))
 
@@ -167,7 +167,7 @@ def _before(text: IndexedText, verb: int, low: int) -> frozenset[int]:
         role = text.content[start].role
         if not role or (at == verb - 1 and role in _SUBORDINATING):
             found = range(start, at + 1)
-            return _NOBODY if any(_is_verb(text, one, low, at + 1) for one in found) else frozenset(found)
+            return _NOBODY if any(is_verb(text, one, low, at + 1) for one in found) else frozenset(found)
         at = start - 1
     return _NOBODY
 
@@ -184,6 +184,8 @@ def _passive(text: IndexedText, verb: int, low: int) -> bool:
     if at > low and text.content[at - 1].keys[0].endswith("ly") and not _small_before(text, at, low):
         at -= 1
     said = [term.keys[0] for term in _small_before(text, at, low)]
+    if "to" in said:
+        said = said[said.index("to") :]
     if any(one in BE for one in said):
         return not _spelt(text, verb).endswith("ing")
     behind = text.all[text.at[verb] + 1 : text.at[verb] + 2]
@@ -195,7 +197,7 @@ def _spelt(text: IndexedText, at: int) -> str:
     return text.text[term.start : term.end].lower()
 
 
-def _is_verb(text: IndexedText, at: int, low: int, high: int) -> bool:
+def is_verb(text: IndexedText, at: int, low: int, high: int) -> bool:
     """Whether a word is plainly a verb: behind an auxiliary, a past form, or an `-s` between two nouns."""
     term = text.content[at]
     if term.kind != "word" or term.capital:
@@ -203,15 +205,23 @@ def _is_verb(text: IndexedText, at: int, low: int, high: int) -> bool:
     before = [one.keys[0] for one in _small_before(text, at, low)]
     if before and before[-1] in DETERMINERS:
         return False
-    if any(one in AUXILIARIES or one in BE for one in before):
-        return not (at + 1 < high and not _begins(text, at + 1, low))
     spelt = _spelt(text, at)
-    if spelt.endswith("ed") or spelt in ROOTS:
+    past = spelt.endswith("ed") or spelt in ROOTS
+    if any(one in AUXILIARIES or one in BE for one in before):
+        pronoun = any(one in _THEY or one in _RELATIVE for one in before)
+        return past or (pronoun and spelt.endswith("s")) or at + 1 >= high or _begins(text, at + 1, low)
+    if past:
         return not term.role
     if not spelt.endswith("s") or spelt.endswith("ss") or before or at == low:
         return False
-    follows = at + 1 < high and text.content[at + 1].clause == term.clause and _begins(text, at + 1, low)
-    if follows and any(one.keys[0] in DETERMINERS for one in _small_before(text, at + 1, low)):
+    begins = at + 1 < high and text.content[at + 1].clause == term.clause and _begins(text, at + 1, low)
+    behind = {one.keys[0] for one in _small_before(text, at + 1, low)} if begins else set()
+    if behind & DETERMINERS:
         return True
-    alone = at - 1 == low or _begins(text, at - 1, low)
-    return alone and not _spelt(text, at - 1).endswith("s") and (at + 1 >= high or _begins(text, at + 1, low))
+    article = any(one.keys[0] in DETERMINERS for one in _small_before(text, at - 1, low))
+    return (
+        article
+        and not _spelt(text, at - 1).endswith("s")
+        and not behind & (AUXILIARIES | BE)
+        and (begins or at + 1 >= high)
+    )

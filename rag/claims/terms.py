@@ -53,7 +53,7 @@ _YEARS = frozenset({"year", "jahr", "jahre", "annee", "ano", "году", "год
 """In the year 1884: says nothing that the number does not."""
 _OPTION = re.compile(r"(?:^|[\s`(\[\"'„“])--?$")
 """Before an option of a command, such as `-j` and `--retry`."""
-_NEAR = 8
+_NEAR = 6
 """Characters between two figures that belong together."""
 _HIRAGANA = re.compile("[\u3041-\u3096]")
 
@@ -104,7 +104,7 @@ class _Sentence:
         for index, term in enumerate(self._found):
             if down:
                 term = self._found[index] = _with(term, clause=term.clause - down)
-            near = _NEAR if before is not None and before.kind == "number" else _NEAR // 2
+            near = _NEAR if before is not None and before.kind == "number" else 4
             figures = before is not None and term.kind == "number" and _is_figure(before)
             if before is not None and figures and before.clause < term.clause and term.start - before.end < near:
                 down += term.clause - before.clause
@@ -237,7 +237,7 @@ class _Sentence:
         for words, limit in ((BEFORE, "before"), (AFTER, "after"), (LESS, "less"), (MORE, "more")):
             if word in words and small:
                 self._limit, self._limit_age = limit, 0 if word in STRICT else 1
-        if word in ROLES:
+        if word in ROLES and raw != "a":
             self._role = word
         if word in CLAUSES:
             self._clause += 1
