@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.citations import Citation, Passage, State, cited
-from rag.claims.terms import whole_sentences
+from rag.claims.sentences import whole_sentences
 
 TRUE = ("quote", "paraphrase", "reordered")
 """Kinds whose claim is in the cited passage; `misattributed` is in another one, all others are in none."""
@@ -62,16 +62,26 @@ class Case:
         return found
 
 
-def kept(path: Path) -> list[Case]:
+def kept(path: Path, documents: Path | None = None) -> list[Case]:
     """The cases of a file: lines with `passage`, `lang` and `text`, and lines with `case`, `kind`, `lang`, `claim` and
-    the names of the passages, the cited one first."""
+    the names of the passages, the cited one first.
+
+    Instead of `text` a passage may have `document`, `starts` and `length`: so many characters of a file below
+    `documents`, from the first place of `starts`. Cases whose documents are not there are left out.
+    """
     texts: dict[str, str] = {}
     cases = []
     for line in path.read_text("utf-8").splitlines():
         row = json.loads(line)
-        if "passage" in row:
+        if "text" in row:
             texts[row["passage"]] = row["text"]
-        else:
+        elif "passage" in row:
+            document = documents / row["document"] if documents else None
+            if document and document.is_file():
+                whole = document.read_text("utf-8")
+                start = whole.index(row["starts"])
+                texts[row["passage"]] = whole[start : start + row["length"]]
+        elif all(name in texts for name in row["passages"]):
             passages = tuple(texts[name] for name in row["passages"])
             cases.append(Case(row["case"], row["kind"], row["lang"], row["claim"], passages))
     return cases

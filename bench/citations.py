@@ -13,14 +13,19 @@ from bench.figures import Report
 
 ROOT = Path(__file__).parent.parent
 OWN = ROOT / "tests" / "rag" / "claims" / "citation_cases.jsonl"
-XQUAD = ROOT.parent / "shared" / "data" / "qa" / "xquad"
+PARAPHRASES = OWN.with_name("paraphrase_cases.jsonl")
+ON_DOCUMENTS = OWN.with_name("document_cases.jsonl")
+DOCUMENTS = ROOT.parent / "shared" / "data"
+XQUAD = DOCUMENTS / "qa" / "xquad"
 LEAST_PRECISION, LEAST_RECALL = 0.98, 0.90
 _PASSAGES_OF_DOCUMENT = 3
 
 
 def measure(_work: Path, extent: str) -> Report:
     """Precision and recall of *verified*, per class and for each half of the cases."""
-    sets = {"own texts": kept(OWN)}
+    sets = {"own texts": kept(OWN), "as a model writes": kept(PARAPHRASES)}
+    if on_documents := kept(ON_DOCUMENTS, DOCUMENTS):
+        sets["the same, on documents"] = on_documents
     for folder in sorted(XQUAD.glob("*")) if extent != "quick" else ():
         if cases := public(folder):
             sets[f"XQuAD {folder.name}"] = cases

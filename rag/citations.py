@@ -9,6 +9,7 @@ from typing import Literal
 
 from rag.claims.alignment import align
 from rag.claims.attempt import Aligned
+from rag.claims.lead_ins import without_lead_in
 from rag.claims.markers import Claim, Marker, claims, sentence_claims, statements
 from rag.claims.terms import terms
 from rag.manifest import Receipt, VerdictName
@@ -19,17 +20,6 @@ State = Literal["verified", "elsewhere", "not found"]
 _ENDS = frozenset(".!?…。！？\n")
 _FENCE = re.compile(r"^[ ]{0,3}(?:```|~~~)", re.MULTILINE)
 _CODE_IN_LINE = re.compile(r"`[^`\n]{1,500}`")
-_FRAME = re.compile(
-    r"^(?:according to (?:the |this )?(?:passage|document|text|source|excerpt|manual|file)s?(?: \d{1,3})?,?\s"
-    r"|(?:the |this )?(?:passage|document|text|source|excerpt)s?(?: \d{1,3})? "
-    r"(?:states?|says?|mentions?|notes?|explains?|describes?|shows?) (?:that )?"
-    r"|(?:states?|says?|mentions?|notes?|explains?|shows?) that "
-    r"|(?:laut|gemäß) (?:dem |der )?(?:text|dokument|quelle|abschnitt)\s"
-    r"|selon (?:le |la )?(?:texte|document|source|passage),?\s"
-    r"|según (?:el |la )?(?:texto|documento|fuente|pasaje),?\s)",
-    re.IGNORECASE,
-)
-"""What leads into a claim and is no part of it."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +220,7 @@ def _names_its_source(claim: str, passage: Passage) -> bool:
 
 
 def _located(claim: str, passage: Passage, passages: Sequence[Passage]) -> Citation:
-    said = _FRAME.sub("", claim, count=1)
+    said = without_lead_in(claim)
     if place := align(said, passage.text):
         return _citation(passage, place, "verified", passage.n)
     for other in passages:

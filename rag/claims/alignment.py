@@ -12,9 +12,10 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 
-from rag.claims.attempt import Aligned, Attempt
+from rag.claims.attempt import Aligned, attempt
 from rag.claims.indexing import IndexedText, indexed, voting_keys
 from rag.claims.lexicon import PRONOUNS
+from rag.claims.pairing import Pairing
 
 _LONGEST = 500
 """Terms of the longest claim that is checked."""
@@ -70,7 +71,7 @@ def _ranked(said: IndexedText, first: int, end: int, source: IndexedText) -> lis
 def _best(said: IndexedText, first: int, end: int, source: IndexedText) -> Aligned | None:
     best: Aligned | None = None
     for sentence in _ranked(said, first, end, source):
-        found = Attempt(said, first, end, source, *source.bounds[sentence]).result()
+        found = attempt(Pairing(said, first, end, source, *source.bounds[sentence]))
         if found and (best is None or (found.share, best.end - best.start) > (best.share, found.end - found.start)):
             best = found
     return best

@@ -7,10 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from rag.claims.terms import Term, terms
+from rag.claims.term import Term
+from rag.claims.terms import terms
 
 POSTINGS = 24
 """Places of one term that are looked at: bounds the work for a text that repeats itself."""
+
+_ENGLISH = frozenset("the of and to is are was were with by for it from".split())  # noqa: SIM905
+_GERMAN = frozenset("der die das und ist den von mit ein eine wird wurde zu im dem".split())  # noqa: SIM905
+_ROMANCE = frozenset("el la le les et los del y de que en du".split())  # noqa: SIM905
 
 
 @dataclass
@@ -27,6 +32,18 @@ class IndexedText:
     """Range in `content` of each sentence."""
     sentence_of: dict[str, list[int]] = field(default_factory=dict)
     _local: dict[tuple[int, int], dict[str, list[int]]] = field(default_factory=dict)
+
+    @functools.cached_property
+    def english(self) -> bool:
+        """Whether most of the small words that tell English apart are English ones."""
+        said = [term.keys[0] for term in self.all[:400] if term.kind == "light"]
+        return sum(one in _ENGLISH for one in said) > sum(one in _GERMAN | _ROMANCE for one in said)
+
+    @functools.cached_property
+    def german(self) -> bool:
+        """The same for German."""
+        said = [term.keys[0] for term in self.all[:400] if term.kind == "light"]
+        return sum(one in _GERMAN for one in said) > sum(one in _ENGLISH | _ROMANCE for one in said)
 
     def local(self, first: int, end: int) -> dict[str, list[int]]:
         """Positions in `content` by key, of the terms from `first` to before `end`."""

@@ -53,7 +53,7 @@ LIGHT = _words(
     darf durfen dass da dann denn doch noch nur schon sehr dieser diese dieses diesen diesem jener welche
     welcher welches
     man wir uns was wenn weil wahrend wer wo dort hier dabei dazu damit daran darin davon sowie bis seit ab ob
-    laut gemass
+    laut gemass pro je etwa ungefahr circa zirka derzeit momentan gegenwartig
     le la les l un une des du de d et ou est sont etait etaient ete etre a ont avait avaient avoir au aux en
     dans par pour sur
     sous avec ce cet cette ces se s son sa ses leur leurs il elle ils elles on nous vous que qu qui quoi dont ou
@@ -88,7 +88,7 @@ STRICT = _words(
     shorter
     north south east west northern southern eastern western left right won lost win lose winning losing accept
     reject
-    failed fails early late earlier later sometimes rarely often many few half twice double triple mandatory
+    failed fails early late earlier later sometimes rarely often many few half double triple mandatory
     optional required
     former latter open closed add remove added removed buy sell bought sold old new older newer oldest newest
     largest
@@ -103,15 +103,17 @@ STRICT = _words(
 )
 """Words that turn a claim around when they are put in or exchanged: never among those that a paraphrase may add."""
 
-MORE = _words("more over above exceeding least minimum mehr mindestens uber plus mas superieur au-dela superior")
-LESS = _words("less fewer under below most maximum weniger hochstens unter moins menos inferieur inferior")
+MORE = _words("more older over above exceeding least minimum mehr mindestens uber plus mas superieur au-dela superior")
+LESS = _words("less fewer younger under below most maximum weniger hochstens unter moins menos inferieur inferior")
 BEFORE = _words("before until vor bis avant jusqu antes hasta prior")
 AFTER = _words("after since nach seit apres depuis despues desde following")
 
 PRONOUNS = _words(
-    "he she it they this these his her its their er sie es dieser diese dieses il elle ils elles ce cette ces el ella "
+    "he she it they him them this these his her its their er sie es ihn ihm ihr ihre ihren ihrem ihrer ihres sein "
+    "seine seinen seinem seiner seines dieser diese dieses il elle ils elles ce cette ces el ella "
     "ellos ellas este esta estos estas он она оно они это 他 她 它"
 )
+PERSONS = _words("he she his her him they their er")
 CLAUSES = _words(
     "and but or while whereas although because which who und aber oder sondern wahrend weil et ou mais qui y o pero e "
     "mientras и а но или который و"
@@ -125,6 +127,21 @@ ROLES = _words(
     "contre chez del al con para sobre desde hasta di da из в на к от до с для за в من في إلى على"
 )
 """Prepositions: they say which part a name or number plays, wherever it stands in the sentence."""
+
+BE = _words("is are was were be been being isnt arent wasnt werent")
+AUXILIARIES = _words(
+    "has have had can could may might must shall should will would do does did to that which who he she it they we you "
+    "not cannot never dont doesnt didnt wont cant"
+)
+DETERMINERS = _words("a an the this these those its his her their my our your some any each every no another of in on")
+RELATIVE = _words("which who whom whose that der die das dem den deren dessen welche welcher welches qui que dont")
+
+OPPOSED = frozenset(
+    pair
+    for one, two in (("from", "to"), ("from", "into"), ("for", "against"), ("aus", "nach"), ("fur", "gegen"))
+    for pair in ((one, two), (two, one))
+)
+"""Prepositions that say the opposite of each other."""
 
 _ENGLISH = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -154,6 +171,7 @@ NUMBERS: dict[str, int] = {
     word: number for words in _COUNTED.values() for number, word in enumerate(words.split()) if word not in ("-", "sei")
 }
 NUMBERS |= {
+    "twice": 2, "thrice": 3, "zweimal": 2, "dreimal": 3, "viermal": 4,
     "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
     "dreissig": 30, "vierzig": 40, "funfzig": 50, "sechzig": 60, "siebzig": 70, "achtzig": 80, "neunzig": 90,
     "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60,
@@ -165,6 +183,8 @@ NUMBERS |= {
     "две": 2, "двух": 2, "трех": 3, "четырех": 4, "пяти": 5,
 }  # fmt: skip
 """Written-out numbers. `one` and its kin are articles in most languages and are no numbers here but in English."""
+
+TIMES = _words("twice thrice zweimal dreimal viermal")
 
 SCALES: dict[str, int] = {
     "thousand": 3, "tausend": 3, "mille": 3, "mil": 3, "тысяч": 3, "тысячи": 3, "тыс": 3,
@@ -190,6 +210,7 @@ _UNITS = {
     "week": "week weeks woche wochen semaine semaines semana semanas неделя недели недель 周 週間",
     "month": "month months monat monate monaten mois mes meses месяц месяца месяцев 个月 か月",
     "year": "year years jahr jahre jahren an ans annee annees ano anos год года лет 年間",
+    "times": "times fach mal veces fois",
     "mm": "mm millimetre millimetres millimeter millimeters",
     "cm": "cm centimetre centimetres centimeter centimeters zentimeter",
     "m": "m metre metres meter meters metern metros metro метр метра метров 米 メートル",
@@ -204,6 +225,10 @@ _UNITS = {
     "°C": "°c celsius", "°F": "°f fahrenheit",
 }  # fmt: skip
 UNITS: dict[str, str] = {word: unit for unit, words in _UNITS.items() for word in words.split()}
+
+_DIMENSIONS = ("B KB MB GB TB", "ms s min h day week month year", "mm cm m km mile foot", "g kg t", "$ € £ ¥", "°C °F")
+DIMENSIONS: dict[str, int] = {unit: number for number, units in enumerate(_DIMENSIONS) for unit in units.split()}
+"""Which units measure the same thing."""
 
 _MONTHS = """
     january jan januar janvier enero gennaio janeiro januari января январь

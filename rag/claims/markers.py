@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from rag.claims.terms import whole_sentences
+from rag.claims.sentences import whole_sentences
 
 _ONE = r"\^?(?:(?:passage|source)s?\s)?\s?\d{1,3}\^?"
 _MARKER = re.compile(

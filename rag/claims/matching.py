@@ -1,15 +1,8 @@
-"""When two terms say the same, and what a negation denies."""
+"""When two terms say the same."""
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Iterable
-
-from rag.claims.indexing import IndexedText
-from rag.claims.terms import Term
-
-_PRECEDING = frozenset("without ohne sans sin sem senza zonder без بدون دون".split())  # noqa: SIM905
-_FOLLOWING = frozenset("pas plus jamais rien".split())  # noqa: SIM905
+from rag.claims.term import Term
 
 
 def matches(term: Term, other: Term) -> bool:
@@ -18,9 +11,12 @@ def matches(term: Term, other: Term) -> bool:
         return _numbers_match(term, other)
     if term.kind == "char" or other.kind == "char":
         return bool(set(term.keys) & set(other.keys))
+    same = set(term.keys) & set(other.keys)
+    if any(key.startswith("=") for key in same):
+        return True
     if term.kind == "name" and term.capital and other.cased and not (other.capital or other.kind == "name"):
         return False
-    if set(term.keys) & set(other.keys):
+    if same:
         return True
     if term.keys[0].startswith("month:") or other.keys[0].startswith("month:"):
         return False
@@ -68,43 +64,3 @@ def _inflected(word: str, other: str, *, strict: bool) -> bool:
 def is_a(term: Term, kind: str) -> bool:
     """Whether a term is of that kind; a word with a capital at the beginning of a sentence may be a name."""
     return term.kind == kind or (kind == "name" and term.capital)
-
-
-def negations(text: IndexedText, low: int, high: int) -> Iterable[tuple[int, set[int]]]:
-    """Each negation among the terms `low` to `high`, as index in `all`, with the terms it denies, in `content`."""
-    if low >= high:
-        return
-    first = text.content[low].sentence
-    begin = text.at[low]
-    while begin and text.all[begin - 1].sentence == first and text.all[begin - 1].kind in ("light", "not"):
-        begin -= 1
-    end = text.at[high - 1] + 1
-    while end < len(text.all) and text.all[end].kind in ("light", "not") and text.all[end].sentence == first:
-        end += 1
-    position = low
-    for index in range(begin, end):
-        term = text.all[index]
-        if position < high and text.at[position] < index:
-            position += 1
-        if term.kind != "not":
-            continue
-        after = [at for at in range(position, min(position + 3, high)) if text.content[at].clause == term.clause]
-        before = [at for at in range(max(low, position - 2), position) if text.content[at].clause == term.clause]
-        cue = term.keys[0]
-        if cue in _PRECEDING:
-            yield index, set(after)
-        elif cue in _FOLLOWING:
-            yield index, set(after) | set(before[-1:])
-        else:
-            yield index, set(after or before) or set(range(max(low, position - 1), min(position + 1, high)))
-
-
-def around(text: IndexedText, index: int) -> set[int]:
-    """Terms around a negation, for finding its counterpart."""
-    term = text.all[index]
-    near: set[int] = set()
-    position = bisect.bisect_left(text.at, index)
-    for at in range(max(0, position - 3), min(len(text.content), position + 4)):
-        if text.content[at].clause == term.clause:
-            near.add(at)
-    return near

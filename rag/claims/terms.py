@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import unicodedata
-from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from rag.claims.lexicon import (
-    ABBREVIATIONS,
     AFTER,
     BEFORE,
     BY,
@@ -23,14 +20,14 @@ from rag.claims.lexicon import (
     NOT_CHARS,
     NUMBERS,
     ROLES,
-    ROOTS,
     SCALES,
     STRICT,
+    TIMES,
     UNITS,
 )
-from rag.words import sentences
-
-Kind = Literal["word", "name", "number", "char", "light", "not"]
+from rag.claims.numerals import HAN_DIGITS, han_value, increased, readings, scaled
+from rag.claims.sentences import whole_sentences
+from rag.claims.term import Kind, Term, folded, forms
 
 _CHARS = "\u3041-\u3096\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff"
 _LETTER = rf"(?:[^\W\d{_CHARS}\u30a0-\u30ff]|[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0900-\u0dff])"
@@ -45,10 +42,7 @@ _TOKEN = re.compile(
     rf"|(?P<sign>[%‰％٪$€£¥°][CF]?)"
     rf"|(?P<clause>[,;:()\[\]|、，；：（）،؛—–])"
 )
-_HAN_DIGITS = {char: number for number, char in enumerate("零一二三四五六七八九")} | {"两": 2, "兩": 2, "〇": 0}
 _HAN_NUMBER = re.compile("(?:百分之)?[零〇一二两兩三四五六七八九十百千万萬亿億]{1,16}")
-_LONGEST_NUMBER = 40
-"""Characters of a figure that is read as a number; a longer one is compared as it is."""
 _ORDINALS = {"st", "nd", "rd", "th", "er", "e", "eme", "o", "a"}
 _HAN_LIGHT = frozenset(
     "的了在是和与與及也就都而被由於于为為之其这這那个個有上中下并並以到从從对對把将將等他她它们們该該所者地得着著過过曾还還又则則即"
@@ -57,65 +51,11 @@ _ACCENTED = frozenset({"uber", "fur"})
 """Small words only with their accents."""
 _YEARS = frozenset({"year", "jahr", "jahre", "annee", "ano", "году", "год", "عام", "سنه"})
 """In the year 1884: says nothing that the number does not."""
+_OPTION = re.compile(r"(?:^|[\s`(\[\"'„“])--?$")
+"""Before an option of a command, such as `-j` and `--retry`."""
+_NEAR = 6
+"""Characters between two figures that belong together."""
 _HIRAGANA = re.compile("[\u3041-\u3096]")
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One term. `start` and `end` are its character range in the text; `keys` the forms it is found by, the first its
-    own; `sentence` and `clause` count from 0 within the text.
-
-    `unit` is that of a number. `role` is the preposition before it, `limit` the comparison (`more`, `less`, `before`,
-    `after`), empty where there is none. `cased` tells that its script has capitals, `capital` that it has one,
-    so that it may be a name, `polar` that it turns a claim around.
-    """
-
-    start: int
-    end: int
-    kind: Kind
-    keys: tuple[str, ...]
-    sentence: int
-    clause: int
-    unit: str = ""
-    role: str = ""
-    limit: str = ""
-    cased: bool = True
-    polar: bool = False
-    capital: bool = False
-
-
-@functools.lru_cache(maxsize=4096)
-def folded(word: str) -> str:
-    """A word without case and accents."""
-    plain = unicodedata.normalize("NFKD", word.casefold())
-    return "".join(char for char in plain if not unicodedata.combining(char)).replace("’", "'")
-
-
-def whole_sentences(text: str) -> list[tuple[int, int]]:
-    """Character ranges of the sentences, as `rag.words.sentences`, but not broken behind an abbreviation, an initial or
-    a German ordinal."""
-    found: list[tuple[int, int]] = []
-    for start, end in sentences(text):
-        if found and _goes_on(text, found[-1], start):
-            found[-1] = (found[-1][0], end)
-        else:
-            found.append((start, end))
-    return found
-
-
-def _goes_on(text: str, before: tuple[int, int], start: int) -> bool:
-    if text[before[1] - 1] != "." or start - before[1] > 3 or "\n\n" in text[before[1] : start]:
-        return False
-    last = text[max(before[0], before[1] - 16) : before[1] - 1].split()
-    word = last[-1].lstrip("(\"'“„«[") if last else ""
-    if word.casefold() in ABBREVIATIONS or (len(word) == 1 and word.isalpha() and word.isupper()):
-        return True
-    after = re.match(r"\w+", text[start : start + 20])
-    if after is None:
-        return False
-    if word.isdigit() and len(word) <= 4 and folded(after[0]) in MONTHS and before[1] - before[0] > 5:
-        return True
-    return after[0][0].islower()
 
 
 def terms(text: str) -> list[Term]:
@@ -141,6 +81,7 @@ class _Sentence:
             kind = match.lastgroup if match["number"] is None else "number"
             if kind == "clause":
                 self._clause += 1
+                self._role = self._role if match[0] in "([" else ""
             elif kind == "date":
                 self._date(match)
             elif kind in ("number", "lone"):
@@ -154,7 +95,22 @@ class _Sentence:
             else:
                 self._char(match.start(), match[0])
         self._han_numbers()
+        self._join_figures()
         return self._found
+
+    def _join_figures(self) -> None:
+        """Figures that follow each other are in one clause: `5 March, 2021`, `between 1716 and 1724`."""
+        down, before = 0, None
+        for index, term in enumerate(self._found):
+            if down:
+                term = self._found[index] = _with(term, clause=term.clause - down)
+            near = _NEAR if before is not None and before.kind == "number" else 4
+            figures = before is not None and term.kind == "number" and _is_figure(before)
+            if before is not None and figures and before.clause < term.clause and term.start - before.end < near:
+                down += term.clause - before.clause
+                self._found[index] = _with(term, clause=before.clause)
+            if term.kind != "light":
+                before = self._found[index]
 
     def _add(self, start: int, end: int, kind: Kind, *keys: str, **more: str | bool) -> None:
         entity = kind in ("name", "number", "word")
@@ -195,13 +151,13 @@ class _Sentence:
         part = match["part"] or match["lone"]
         keys = readings(digits) if digits else ("0",)
         if part:
-            keys = tuple(_increased(key, unicodedata.numeric(part)) for key in keys)
+            keys = tuple(increased(key, unicodedata.numeric(part)) for key in keys)
         unit = ""
         end = match.end()
         if behind in UNITS:
             unit = UNITS[behind]
         elif behind in SCALES:
-            keys = tuple(_scaled(key, SCALES[behind]) for key in keys)
+            keys = tuple(scaled(key, SCALES[behind]) for key in keys)
         elif behind and behind not in _ORDINALS and not self._han_follows(match):
             self._add(match.start(), end, "name", folded(match[0]))
             return
@@ -256,7 +212,7 @@ class _Sentence:
             word = head + "t"
         number = self._behind_number(start)
         if number and word in SCALES and "month" not in number.keys[0]:
-            keys = tuple(_scaled(key, SCALES[word]) for key in number.keys if not key.startswith("part:"))
+            keys = tuple(scaled(key, SCALES[word]) for key in number.keys if not key.startswith("part:"))
             self._found[-1] = _with(number, end=end, keys=keys)
             return
         if number and word in UNITS and not number.unit and (len(word) > 1 or word not in LIGHT):
@@ -273,12 +229,15 @@ class _Sentence:
                 if self._found[at].kind == "number":
                     self._found[at] = _with(self._found[at], end=end, unit="%")
             return
+        if _OPTION.search(self._text, max(self._start, start - 3), start):
+            self._add(start, end, "name", word)
+            return
         capital = raw[0].isupper()
         small = word not in _ACCENTED or not raw.isascii()
         for words, limit in ((BEFORE, "before"), (AFTER, "after"), (LESS, "less"), (MORE, "more")):
             if word in words and small:
                 self._limit, self._limit_age = limit, 0 if word in STRICT else 1
-        if word in ROLES:
+        if word in ROLES and raw != "a":
             self._role = word
         if word in CLAUSES:
             self._clause += 1
@@ -287,7 +246,7 @@ class _Sentence:
         elif number and self._tens(number, word, end):
             pass
         elif word in NUMBERS and not (capital and not self._first()):
-            self._add(start, end, "number", str(NUMBERS[word]), word)
+            self._add(start, end, "number", str(NUMBERS[word]), word, unit="times" if word in TIMES else "")
         elif word in ("one", "ones") and word == "one":
             self._add(start, end, "number", "1", "one")
         elif (
@@ -300,7 +259,7 @@ class _Sentence:
         elif word in _YEARS and re.match(r"\s*\d", self._text[end : end + 3]):
             self._add(start, end, "light", word)
         elif word in STRICT:
-            self._add(start, end, "word", *_forms(word), polar=True)
+            self._add(start, end, "word", *forms(word), polar=True)
         elif word in LIGHT and small and not (capital and not self._first() and len(raw) > 1):
             self._add(start, end, "light", word, (word in BY and "by") or word)
         else:
@@ -311,7 +270,7 @@ class _Sentence:
                 or any(char.isdigit() for char in raw)
                 or (capital and any(char.isupper() for char in raw[1:]))
             )
-            self._add(start, end, "name" if named else "word", *_forms(word), cased=cased, capital=capital)
+            self._add(start, end, "name" if named else "word", *forms(word), cased=cased, capital=capital)
 
     def _tens(self, number: Term, word: str, end: int) -> bool:
         """Whether a written-out number went into the tens before it: forty-one."""
@@ -358,7 +317,7 @@ class _Sentence:
         number = self._behind_number(at)
         if number:
             if char in SCALES:
-                keys = tuple(_scaled(key, SCALES[char]) for key in number.keys)
+                keys = tuple(scaled(key, SCALES[char]) for key in number.keys)
                 self._found[-1] = _with(number, end=at + 1, keys=keys)
                 return
             for length in (2, 1):
@@ -374,12 +333,12 @@ class _Sentence:
     def _han_numbers(self) -> None:
         """Numbers written in Chinese characters: their characters get the number as a further key."""
         if not any(
-            (term.kind == "char" and term.keys[0] in _HAN_DIGITS) or term.keys[0] in "十百" for term in self._found
+            (term.kind == "char" and term.keys[0] in HAN_DIGITS) or term.keys[0] in "十百" for term in self._found
         ):
             return
         values = {}
         for match in _HAN_NUMBER.finditer(self._text, self._start, self._end):
-            value = _han_value(match[0].removeprefix("百分之"))
+            value = han_value(match[0].removeprefix("百分之"))
             if value is not None:
                 values[match.start() + (3 if match[0].startswith("百分之") else 0)] = value
         self._found = [
@@ -390,72 +349,9 @@ class _Sentence:
         ]
 
 
+def _is_figure(term: Term) -> bool:
+    return term.kind == "number" or term.keys[0].startswith("month:")
+
+
 def _with(term: Term, **changes: Any) -> Term:
     return replace(term, **changes)
-
-
-def _forms(word: str) -> tuple[str, ...]:
-    """A word's own form, and the root of an irregular one."""
-    if "\u0600" <= word[0] <= "\u06ff":
-        word = word.translate(str.maketrans("أإآةى", "اااهي"))
-        for prefix in ("وال", "بال", "كال", "فال", "لل", "ال", "و"):
-            if word.startswith(prefix) and len(word) - len(prefix) >= 3:
-                word = word[len(prefix) :]
-                break
-    return (ROOTS[word], word) if word in ROOTS else (word,)
-
-
-def readings(digits: str) -> tuple[str, ...]:
-    """What a figure may mean, most likely first: `1.234` is a decimal fraction in English and a thousand in German."""
-    plain = re.sub(r"[\s'’٬\u00a0\u202f\u2009]", "", digits)
-    plain = "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in plain).replace("٫", ".")
-    if len(plain) > _LONGEST_NUMBER:
-        return (plain,)
-    marks = [char for char in plain if char in ".,"]
-    if not marks:
-        return (plain.lstrip("0") or "0",) if len(plain) < 12 else (plain,)
-    found: list[str] = []
-    groups = re.split("[.,]", plain)
-    if all(len(group) == 3 for group in groups[1:]) and 1 <= len(groups[0]) <= 3 and len(set(marks)) == 1:
-        found.append("".join(groups).lstrip("0") or "0")
-    if len(marks) == 1 or (marks[-1] not in marks[:-1] and all(len(group) == 3 for group in groups[1:-1])):
-        number = _decimal("".join(groups[:-1]) + "." + groups[-1])
-        if number is not None:
-            found.append(_plain(number))
-    return tuple(found) or (plain,)
-
-
-def _decimal(text: str) -> Decimal | None:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return None
-
-
-def _plain(number: Decimal) -> str:
-    text = format(number, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _increased(key: str, part: float) -> str:
-    number = _decimal(key) if len(key) <= _LONGEST_NUMBER else None
-    return key if number is None else _plain(number + Decimal(str(round(part, 4))))
-
-
-def _scaled(key: str, power: int) -> str:
-    number = _decimal(key) if len(key) <= _LONGEST_NUMBER else None
-    return key if number is None else _plain(number * (Decimal(10) ** power))
-
-
-def _han_value(text: str) -> int | None:
-    total = section = digit = 0
-    for char in text:
-        if char in _HAN_DIGITS:
-            digit = digit * 10 + _HAN_DIGITS[char]
-        elif char in "十百千":
-            section += (digit or 1) * {"十": 10, "百": 100, "千": 1000}[char]
-            digit = 0
-        else:
-            total = (total + section + digit) * 10 ** SCALES[char]
-            section = digit = 0
-    return total + section + digit or None
