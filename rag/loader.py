@@ -104,7 +104,7 @@ class Opened:
         self, text: str, k: int = 8, only: Restriction | None = None, *, cancelled: IsCancelled = never
     ) -> Found:
         """The `k` best passages, of those that meet the restriction, re-ranked where that is chosen; `cancelled` ends
-        only that. Raises SpaceRefused, ModelError, NotFound for a source that is not there, ConfigError for a
+        only that. Raises SpaceRefused, ModelError, NotFound for a source or tag that is not there, ConfigError for a
         re-ranker that is not installed, and the first time Damaged as `check`."""
         found = self.searcher.search(text, self.reranking.depth(k), self.rows_of(only))
         found = self.reranking.reranked(text, found, cancelled=cancelled)
@@ -115,7 +115,7 @@ class Opened:
         if only is None:
             return None
         sources = self.notebook.place.registry.rows(self.manifest.tables["sources"].version)
-        return only.rows(self.table.reader(), sources)
+        return only.rows(self.table.reader(), sources, self.notebook.tags() if only.tags else None)
 
     def ask(
         self,
