@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from rag.tables import TableReader
 
 
+LAST_PAGE = 9_999_999
+"""As last page: to the end."""
+
+
 @dataclass(frozen=True)
 class Restriction:
     """What a chunk must meet to be found; what is left open, every chunk meets.
@@ -26,7 +30,8 @@ class Restriction:
         sources: names of sources, or patterns of them such as `*.md`; one must fit.
         types: extensions (`pdf`), media types (`application/pdf`) or their first part (`text`); one must fit.
         since: ISO 8601 date, or date and time in UTC: added to the notebook then or later.
-        pages: first and last page, from 1, both included; a chunk of a format without pages is left out.
+        pages: first and last page, from 1, both included; `LAST_PAGE` for all after the first. A chunk of a format
+            without pages is left out.
         tags: tags of sources, in upper or lower case; one must fit. What a source is tagged now counts, whatever
             snapshot is searched.
     """
@@ -47,7 +52,8 @@ class Restriction:
             parts.append(f"tagged {' or '.join(self.tags)}")
         if self.pages:
             first, last = self.pages
-            parts.append(f"on page {first}" if first == last else f"on pages {first} to {last}")
+            to_the_end = f"from page {first} on" if last >= LAST_PAGE else f"on pages {first} to {last}"
+            parts.append(f"on page {first}" if first == last else to_the_end)
         if self.since:
             day = self.since.removesuffix("T00:00:00")
             parts.append(f"added since {day.replace('T', ' ') + ' UTC' if 'T' in day else day}")
