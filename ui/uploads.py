@@ -26,7 +26,7 @@ log = logging.getLogger("ragbook.ui")
 
 
 def add(notebook: Notebook, files: Sequence[UploadedFile], tags: tuple[str, ...] = ()) -> None:
-    """Start a job that adds `files`, each with `tags`. The same bytes under the same name count once; Streamlit's copies
+    """Start a job that adds `files`, each with `tags`. The same bytes under one name count once; Streamlit's copies
     are let go of.
 
     The names come from the browser and stay display names only: on disk each file is called by its digest.
