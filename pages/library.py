@@ -56,9 +56,10 @@ def _sources(page: Page) -> None:
         summary(rows)
         tags = tagging.current(page.notebook)
         chosen = source_table(rows, tags or {})
-        if tags is not None:
-            tagging.editor(page.notebook, rows, tags, chosen)
-        removing.remove(page.notebook, rows, chosen, tags or {})
+    # Outside the slot, which every run empties first: who types one tag after the other must not lose the field.
+    if tags is not None:
+        tagging.editor(page.notebook, rows, tags, chosen)
+    removing.remove(page.notebook, rows, chosen, tags or {})
 
 
 main()

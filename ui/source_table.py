@@ -64,7 +64,7 @@ def source_table(rows: list[SourceRow], tags: Mapping[str, tuple[str, ...]]) -> 
             "State": columns.MultiselectColumn(
                 options=list(wording.SOURCE_LOOKS), color=list(wording.SOURCE_LOOKS.values()), width=92
             ),
-            "Tags": columns.MultiselectColumn(options=known, color="gray", width="medium"),
+            "Tags": columns.MultiselectColumn(options=known, color="gray", width=140),
             "Chunks": columns.NumberColumn(format="localized", width=70),
             "Reused": columns.ProgressColumn(format="percent", min_value=0, max_value=1, width=110, color="green"),
             "Size": columns.NumberColumn(format="bytes", width=80),
