@@ -129,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     add = command("add", _add, "add files or folders, and build")
     add.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     add.add_argument("--dry-run", action="store_true", help="say what would be paid for; keep nothing, call nothing")
+    add.add_argument("--tag", action="append", default=[], metavar="TAG", help="give the files this tag")
     command("status", _status, "say what opening finds, and why; calls no model")
     command("sources", _sources, "list the sources")
     remove = command("remove", _remove, "take sources out of the next snapshot")
@@ -224,6 +225,7 @@ def _add(notebook: Notebook, options: argparse.Namespace) -> Report:
     if options.dry_run:
         return _estimate(notebook, incoming, skipped)
     telling = _Telling(options)
+    incoming = [replace(one, tags=tuple(options.tag)) for one in incoming]
     outcome = notebook.add(incoming, refused=skipped, on_event=telling.event, on_wait=telling.sentence)
     return outcome_report(outcome)
 

@@ -225,8 +225,7 @@ class Tags:
             )
         try:
             tagged = Tagged(int(body["number"]), {one: tuple(tags) for one, tags in body["tags"].items()})
-            whole = all(isinstance(tags, list) for tags in body["tags"].values())
-            whole = whole and all(_well(tags) for tags in tagged.of.values())
+            whole = all(isinstance(tags, list) for tags in body["tags"].values()) and _well(tagged.of)
         except (KeyError, TypeError, ValueError, AttributeError, TagInvalid) as error:
             raise Damaged(f"{name} fails its check: {error!r} while reading its fields.") from error
         if not whole or not name.endswith(f"/{tagged.number:08d}.json"):
@@ -262,9 +261,11 @@ class Tags:
         return sorted(name for name in [*self._objects.names(self._folder), *folders] if _NUMBERED.fullmatch(name))
 
 
-def _well(tags: Sequence[str]) -> bool:
-    clean = [clean_tag(tag) for tag in tags]
-    return clean == list(tags) and 0 < len({alike(tag) for tag in tags}) == len(tags) <= MOST
+def _well(of: ById) -> bool:
+    """Whether every tag is clean, and no source has one twice, too many or an empty list."""
+    keys = {tag: alike(clean_tag(tag)) for tag in {tag for tags in of.values() for tag in tags}}
+    clean = all(clean_tag(tag) == tag for tag in keys)
+    return clean and all(0 < len({keys[tag] for tag in tags}) == len(tags) <= MOST for tags in of.values())
 
 
 def _sorted(tags: Iterable[str]) -> list[str]:

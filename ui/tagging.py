@@ -25,10 +25,11 @@ ById = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class _Edited:
-    """The field as it was drawn: of which documents, under which key, with which tags."""
+    """The field as it was drawn: of which documents (names and ids), under which key, with which tags."""
 
     slug: str
     names: tuple[str, ...]
+    ids: tuple[str, ...]
     key: str
     shown: tuple[str, ...]
 
@@ -61,7 +62,7 @@ def editor(notebook: Notebook, rows: Sequence[SourceRow], of: ById, chosen: Sequ
     key = f"tags_{fingerprint([notebook.slug, *names])[:16]}"
     if st.session_state.get(key) != list(shown):
         st.session_state[key] = list(shown)
-    st.session_state[_EDITED] = _Edited(notebook.slug, names, key, shown)
+    st.session_state[_EDITED] = _Edited(notebook.slug, names, tuple(ids[name] for name in names), key, shown)
     with st.container(gap="xsmall", key="tag_editor"):
         who = escaped(names[0]) if len(names) == 1 else wording.count(len(names), "document")
         st.html(f'<p class="small">Tags of <b>{who}</b></p>')
@@ -119,7 +120,8 @@ def _take(notebook: Notebook) -> None:
     if not add and not remove:
         return
     try:
-        there = {alike(tag) for tag in known_tags(notebook.tags())}
+        of = notebook.tags()
+        there = {alike(tag) for source_id in edited.ids for tag in of.get(source_id, ())}
         notebook.tag(edited.names, add=add, remove=[tag for tag in remove if alike(tag) in there])
     except RagbookError as error:
         st.session_state[_REFUSED] = str(error)

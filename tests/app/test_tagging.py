@@ -86,6 +86,11 @@ def test_what_another_person_tags_meanwhile_stays(open_page: Open, built: rag.No
     typed(at, "mine", "more")
     assert tags(built) == {"handbook.md": ("mine", "more", "theirs")}
     assert field(at) == ["mine", "more", "theirs"]
+    built.tag(["outage.txt"], add=["mine"])
+    built.tag(["handbook.md"], remove=["mine"])
+    typed(at, "more", "theirs")
+    assert tags(built) == {"handbook.md": ("more", "theirs"), "outage.txt": ("mine",)}
+    assert "no tag" not in words(at)
 
 
 def test_a_removal_that_is_undone_brings_the_tags_back(open_page: Open, built: rag.Notebook) -> None:

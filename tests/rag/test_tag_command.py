@@ -84,6 +84,14 @@ def test_what_cannot_be_is_a_sentence_and_changes_nothing(run, arguments, code, 
     assert run("tag", "--json")["tags"] == []
 
 
+def test_files_are_added_with_tags(run, tmp_path):
+    (tmp_path / "new.txt").write_text("Owls hunt at night.")
+    assert "too long" in run("add", "new.txt", "--tag", "x" * 41, code=1)
+    assert "no source 'new.txt'" in run("tag", "new.txt", code=1)
+    run("add", "new.txt", "bread.txt", "--tag", "birds", "--tag", "night")
+    assert run("tag") == "bread.txt: birds, night\nnew.txt: birds, night\n"
+
+
 def test_damaged_tags_are_named_and_repaired_by_the_doctor(run, tmp_path):
     for tag in ("first", "second"):
         run("tag", "bread.txt", "--add", tag)

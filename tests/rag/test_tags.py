@@ -12,7 +12,7 @@ from rag.manifest import dump_checked
 from rag.objects import Objects
 from rag.tags import MOST, Tags, alike, changed, clean_tag, known_tags, refuse_absent
 from tests.doubles import CountingEmbedding
-from tests.notebooks import file, lying, notebook, opened, python, said, text_of
+from tests.notebooks import file, lying, names, notebook, opened, python, said, text_of
 
 A, B = {"a": "a.txt"}, {"b": "b.txt"}
 
@@ -289,6 +289,26 @@ def test_tags_come_back_with_a_source_by_rolling_back(tmp_path: Path):
     book.remove(["a.txt"])
     rollback(book.place, 1)
     assert by_name(book) == {"a.txt": ("tax",)}
+
+
+def test_tags_count_as_they_are_now_whatever_snapshot_is_open(tmp_path: Path):
+    from rag.loader import open_snapshot
+    from rag.restriction import Restriction
+
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(3, 1)), file("b.txt", text_of(3, 2))])
+    old = open_snapshot(book, 1)
+    book.add([file("a.txt", text_of(3, 9)), file("c.txt", text_of(3, 3))])
+    book.tag(["a.txt", "c.txt"], add=["tax"])
+    only = Restriction(tags=("tax",))
+    assert names(old.search("river stone", 50, only)) == {"a.txt"}
+    assert names(opened(book).search("river stone", 50, only)) == {"a.txt", "c.txt"}
+    book.tag(["a.txt"], remove=["tax"])
+    assert names(old.search("river stone", 50, only)) == set()
+    assert old.search("river stone", 50, only).notes == ("No chunk passes the filters.",)
+    book.remove(["c.txt"])
+    with pytest.raises(NotFound, match="No source has a tag yet"):
+        old.search("river stone", 50, only)
 
 
 def test_files_can_be_added_with_tags(tmp_path: Path):
