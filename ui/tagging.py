@@ -60,7 +60,7 @@ def editor(notebook: Notebook, rows: Sequence[SourceRow], of: ById, chosen: Sequ
     shown = tuple(tag for tag in each[0] if all(tag in tags for tags in each))
     others = [tag for tag in known_tags({str(at): tags for at, tags in enumerate(each)}) if tag not in shown]
     key = f"tags_{fingerprint([notebook.slug, *names])[:16]}"
-    if st.session_state.get(key) != list(shown):
+    if sorted(st.session_state.get(key, ())) != sorted(shown):  # else as typed: chips do not jump while more are typed
         st.session_state[key] = list(shown)
     st.session_state[_EDITED] = _Edited(notebook.slug, names, tuple(ids[name] for name in names), key, shown)
     with st.container(gap="xsmall", key="tag_editor"):

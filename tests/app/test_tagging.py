@@ -21,9 +21,9 @@ def selected(at: AppTest, *rows: int) -> AppTest:
 
 
 def field(at: AppTest) -> list[str]:
-    """The tags in the field."""
+    """The tags in the field, sorted."""
     (found,) = (one for one in at.multiselect if str(one.key).startswith("tags_"))
-    return list(found.value)
+    return sorted(found.value)
 
 
 def typed(at: AppTest, *tags: str) -> AppTest:
