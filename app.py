@@ -14,10 +14,10 @@ from rag.manifest import VerdictName
 from ui import session, uploads, wording
 from ui.asking import REFILL, ask, forget_unanswered, unanswered
 from ui.banner import verdict_banner
-from ui.cells import draw_cells, request
+from ui.cells import Asked, draw_cells, request
 from ui.frame import Page, frame
 from ui.job_card import job_card
-from ui.restricting import search_in
+from ui.restricting import restriction, search_in
 from ui.untrusted import escaped
 from ui.widgets import empty, header, note
 
@@ -38,8 +38,8 @@ def main() -> None:
             search_in(page)
         said = _ask_box(page)
         if said is not None:
-            request(said)
-        asked = st.session_state.get("asked")
+            request(Asked(said, restriction(page)))
+        asked: Asked | None = st.session_state.get("asked")
         building = job is not None and job.running and st.session_state.get("after_job", False)
         if asked is None or building or page.status.verdict.snapshot is None:
             _unanswered(asked)
@@ -51,7 +51,7 @@ def main() -> None:
         st.session_state.pop("after_job", None)
         if job is not None and not job.running:
             session.close_job(page.notebook)
-        ask(page, len(cells) + 1, *asked)
+        ask(page, len(cells) + 1, asked)
 
 
 def _empty(page: Page) -> None:
@@ -89,7 +89,7 @@ def _ask_box(page: Page) -> str | None:
     if said.files:
         uploads.add(page.notebook, said.files)
         if question:
-            request(question)
+            request(Asked(question, restriction(page)))
             st.session_state["after_job"] = True
         st.rerun()
     return question or None
@@ -109,10 +109,10 @@ def _undo(page: Page) -> None:
             st.rerun()
 
 
-def _unanswered(asked: tuple[str, str | None] | None) -> None:
+def _unanswered(asked: Asked | None) -> None:
     """A question that has no answer yet is never lost: it waits here."""
     if asked is not None:
-        with note(f"“{escaped(asked[0])}” is asked as soon as the documents are in.", "blue", "waiting"):
+        with note(f"“{escaped(asked.question)}” is asked as soon as the documents are in.", "blue", "waiting"):
             if st.button("Close", key="waiting_close", type="tertiary", icon=":material/close:"):
                 st.session_state.pop("asked")
                 st.rerun()
@@ -120,7 +120,7 @@ def _unanswered(asked: tuple[str, str | None] | None) -> None:
     retry = unanswered()
     if retry is None:
         return
-    with note(f"“{escaped(retry)}” has no answer yet.", "orange", "retry"):
+    with note(f"“{escaped(retry.question)}” has no answer yet.", "orange", "retry"):
         if st.button("Ask again", key="retry_ask", icon=":material/replay:"):
             forget_unanswered()
             request(retry)

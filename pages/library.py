@@ -1,10 +1,10 @@
-"""Library: add documents, follow the build, see what became of each, remove."""
+"""Library: add documents, follow the build, see what became of each, tag, remove."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from ui import removing, session, uploads, wording
+from ui import removing, session, tagging, uploads, wording
 from ui.banner import verdict_banner
 from ui.frame import Page, frame
 from ui.job_card import job_card
@@ -42,9 +42,10 @@ def _uploader(page: Page, *, busy: bool) -> None:
         )
         hint = "One build at a time: add more when this one has ended." if busy else f"{TYPES}. Embedded once and kept."
         st.html(f'<p class="small">{hint}</p>')
+        tags = tagging.for_new(page.notebook, turn) if page.status.registered and not busy else ()
     if files:
         st.session_state["upload_turn"] = turn + 1  # a new, empty uploader: these files are never taken twice
-        uploads.add(page.notebook, files)
+        uploads.add(page.notebook, files, tags)
         st.rerun()
 
 
@@ -53,8 +54,12 @@ def _sources(page: Page) -> None:
     rows = page.notebook.sources()
     with slot.container():
         summary(rows)
-        chosen = source_table(rows)
-        removing.remove(page.notebook, rows, chosen)
+        tags = tagging.current(page.notebook)
+        chosen = source_table(rows, tags or {})
+    # Outside the slot, which every run empties first: who types one tag after the other must not lose the field.
+    if tags is not None:
+        tagging.editor(page.notebook, rows, tags, chosen)
+    removing.remove(page.notebook, rows, chosen, tags or {})
 
 
 main()

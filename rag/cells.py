@@ -82,4 +82,5 @@ def _restriction(fields: Mapping[str, Any] | None) -> Restriction | None:
         return None
     pages = fields["pages"]
     between = None if pages is None else (int(pages[0]), int(pages[1]))
-    return Restriction(tuple(fields["sources"]), tuple(fields["types"]), str(fields["since"]), between)
+    tags = tuple(fields.get("tags", ()))
+    return Restriction(tuple(fields["sources"]), tuple(fields["types"]), str(fields["since"]), between, tags)

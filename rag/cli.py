@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from rag import upkeep
+from rag import tag_command, upkeep
 from rag.citations import Answer, Found
 from rag.config import Config, check_slug, load_config
 from rag.errors import (
@@ -129,10 +129,12 @@ def _parser() -> argparse.ArgumentParser:
     add = command("add", _add, "add files or folders, and build")
     add.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     add.add_argument("--dry-run", action="store_true", help="say what would be paid for; keep nothing, call nothing")
+    add.add_argument("--tag", action="append", default=[], metavar="TAG", help="give the files this tag")
     command("status", _status, "say what opening finds, and why; calls no model")
     command("sources", _sources, "list the sources")
     remove = command("remove", _remove, "take sources out of the next snapshot")
     remove.add_argument("names", nargs="+", metavar="NAME")
+    tag_command.register(command)
     for name, run, text in (
         ("search", _search, "find passages"),
         ("ask", _ask, "answer a question with citations"),
@@ -171,6 +173,7 @@ def _add_filters(search: argparse.ArgumentParser) -> None:
     search.add_argument(
         "--type", action="append", default=[], metavar="TYPE", help="only in sources of this kind: pdf, text/html, text"
     )
+    search.add_argument("--tag", action="append", default=[], metavar="TAG", help="only in sources with this tag")
     search.add_argument("--pages", type=_pages, metavar="N[-M]", help="only on these pages")
     search.add_argument("--since", type=_date, metavar="DATE", help="only in sources added since, in UTC")
 
@@ -222,6 +225,7 @@ def _add(notebook: Notebook, options: argparse.Namespace) -> Report:
     if options.dry_run:
         return _estimate(notebook, incoming, skipped)
     telling = _Telling(options)
+    incoming = [replace(one, tags=tuple(options.tag)) for one in incoming]
     outcome = notebook.add(incoming, refused=skipped, on_event=telling.event, on_wait=telling.sentence)
     return outcome_report(outcome)
 
@@ -323,7 +327,9 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _restriction(options: argparse.Namespace) -> Restriction | None:
-    only = Restriction(tuple(options.source), tuple(options.type), options.since or "", options.pages)
+    only = Restriction(
+        tuple(options.source), tuple(options.type), options.since or "", options.pages, tuple(options.tag)
+    )
     return None if only == Restriction() else only
 
 

@@ -65,14 +65,23 @@ class _Doctor:
         self.head: Manifest | None = None
         self.rows: list[SourceRow] = []
         for step, part in enumerate(
-            (self._snapshots, self._wishes, self._index, self._space, self._cache, self._originals, self._cells)
+            (
+                self._snapshots,
+                self._wishes,
+                self._index,
+                self._space,
+                self._cache,
+                self._originals,
+                self._cells,
+                self._tags,
+            )
         ):
             if self.cancelled():
                 raise Cancelled("Stopped examining. Nothing was changed.")
-            self.on_event(Event(Stage.VERIFY, step, 8, part.__name__.strip("_")))
+            self.on_event(Event(Stage.VERIFY, step, 9, part.__name__.strip("_")))
             yield from part()
         yield from self._leftovers()
-        self.on_event(Event(Stage.VERIFY, 8, 8))
+        self.on_event(Event(Stage.VERIFY, 9, 9))
 
     # ------------------------------------------------------------------ snapshots and what they pin
 
@@ -243,6 +252,18 @@ class _Doctor:
                 load_checked(self.place.objects.get(name), name)
             except (StoreError, NotFound) as error:
                 yield Finding("cell-damaged", str(error), "One kept answer.", "Moved aside.", (name,), None, "warning")
+
+    def _tags(self) -> Iterator[Finding]:
+        tags = self.place.tags
+        self.checked["tags"] += tags.any()
+        try:
+            damaged = tags.damaged()
+        except NewerFormat as error:
+            yield Finding("newer-format", str(error), "", "Open it with a newer Ragbook.")
+            return
+        for name, sentence in damaged:
+            repair = "Moved aside; the tags from before it count again."
+            yield Finding("tags-damaged", sentence, "The tags that were changed last.", repair, (name,))
 
     def _leftovers(self) -> Iterator[Finding]:
         holder = lease_holder(self.place.folder)

@@ -3,6 +3,7 @@
 RagbookError                       every error a user can meet; `str(error)` is a sentence for the screen
   ConfigError                      a setting is unknown, or its value is
   NotFound                         no such notebook, source or snapshot
+  TagInvalid                       a tag cannot be kept as it was given, or is one too many
   Cancelled                        the user stopped the work; what was paid for is kept
   QuestionSetInvalid               a file of questions to measure with cannot be used
   ReadError                        one source cannot be turned into text
@@ -49,6 +50,10 @@ class ConfigError(RagbookError):
 
 class NotFound(RagbookError):
     """No notebook, source or snapshot of that name or number."""
+
+
+class TagInvalid(RagbookError):
+    """A tag is empty, too long, holds what cannot be seen, or is one too many for its source."""
 
 
 class Cancelled(RagbookError):

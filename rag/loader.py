@@ -106,8 +106,8 @@ class Opened:
         self, text: str, k: int = 8, only: Restriction | None = None, *, cancelled: IsCancelled = never
     ) -> Found:
         """The `k` best passages, of those that meet the restriction, re-ranked where that is chosen; `cancelled` ends
-        only that. Raises SpaceRefused and ModelError as `Searcher.search`, NotFound for a source that is not there,
-        ConfigError for a re-ranker that is not installed, and the first time Damaged as `check`."""
+        only that. Raises SpaceRefused and ModelError as `Searcher.search`, NotFound for a source or tag that is not
+        there, ConfigError for a re-ranker that is not installed, and the first time Damaged as `check`."""
         found = self.searcher.search(text, self.reranking.depth(k), self.rows_of(only))
         found = self.reranking.reranked(text, found, cancelled=cancelled)
         return found if len(found.passages) <= k else replace(found, passages=found.passages[:k])
@@ -117,7 +117,7 @@ class Opened:
         if only is None:
             return None
         sources = self.notebook.place.registry.rows(self.manifest.tables["sources"].version)
-        return only.rows(self.table.reader(), sources)
+        return only.rows(self.table.reader(), sources, self.notebook.tags() if only.tags else None)
 
     def ask(
         self,

@@ -37,6 +37,13 @@ def safe_name(name: str) -> str:
     return safe
 
 
+def unseen(text: str) -> str:
+    """The first character of a text that cannot be seen and joins nothing; empty where there is none."""
+    hidden = next((char for char in text if char != "\u200d" and unicodedata.category(char) in _UNSEEN), "")
+    loose = _LOOSE_JOINER.search(text)
+    return hidden or (loose[0] if loose else "")
+
+
 def slug_of(title: str) -> str:
     """A folder name for a notebook title: lower-case ASCII letters, digits and `-`, 1 to 64 characters."""
     ascii_only = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()

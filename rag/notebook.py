@@ -6,7 +6,7 @@ Opening one reads nothing and imports neither lancedb nor llama-index; each meth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -27,6 +27,7 @@ from rag.planner import SourceRow
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.snapshots import lease, now
 from rag.state import State, newest_registry, only_after
+from rag.tags import ById, changed, clean_tag, newly, refuse_absent
 from rag.verdicts import Status, look
 
 if TYPE_CHECKING:
@@ -41,12 +42,14 @@ _PENDING = 50
 class Incoming:
     """A file to add: a name from outside (made safe when it is added), and its bytes or where they lie.
 
-    `uploaded` says that `path` is a passing copy, not where the file lives: its vanishing is no sign of a rename."""
+    `uploaded` says that `path` is a passing copy, not where the file lives: its vanishing is no sign of a rename.
+    `tags` are added to those that the source has."""
 
     name: str
     path: Path | None = None
     content: bytes | None = None
     uploaded: bool = False
+    tags: tuple[str, ...] = ()
 
 
 class Notebook:
@@ -208,6 +211,46 @@ class Notebook:
         """Undo `drop_cell`."""
         self._cells.put_back(cell)
 
+    # ------------------------------------------------------------------ tags
+
+    def tags(self) -> ById:
+        """Ids of the sources with their own tags, as they are now, whatever snapshot is open; those without are left
+        out. Imports lancedb where there are any.
+
+        Raises:
+            Damaged: the tags, or the list of sources, fail their check.
+        """
+        of = self.place.tags.newest().of
+        if not of:
+            return {}
+        ids = {row.source_id for row in self._registered()}
+        return {source_id: tags for source_id, tags in of.items() if source_id in ids}
+
+    def tag(self, names: Sequence[str], *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+        """Add tags to sources and remove others from them, at once for all. Builds nothing and calls no model.
+
+        Raises:
+            NotFound: there is no such source, or none of these has a tag that is to be removed; nothing was changed.
+            TagInvalid: a tag cannot be kept as it is, or a source would have too many; nothing was changed.
+            Damaged, Conflict: as `Tags.change`.
+        """
+        wanted = [clean_tag(tag) for tag in add]
+        there = {row.name: row.source_id for row in self._registered()}
+        self._refuse_unknown(names, there)
+        sources = {there[name]: name for name in names}
+        refuse_absent(self.place.tags.newest().of, sources, remove)
+        self.place.tags.change(lambda of: changed(of, sources, wanted, remove))
+
+    def _registered(self) -> list[SourceRow]:
+        """The sources that are wanted."""
+        return self.place.registry.rows(newest_registry(self.place.states.newest(), self._head()))
+
+    def _refuse_unknown(self, names: Sequence[str], known: Collection[str]) -> None:
+        wrong = [name for name in names if name not in known]
+        if wrong:
+            listed = ", ".join(sorted(known)[:5]) or "none"
+            raise NotFound(f"There is no source {wrong[0]!r} in this notebook. It has: {listed}.")
+
     # ------------------------------------------------------------------ doing
 
     def add(
@@ -228,6 +271,7 @@ class Notebook:
 
         Raises:
             Busy, Cancelled, SpaceRefused, ModelError, StoreError: as `pipeline.build`.
+            TagInvalid, Damaged: the tags that were given cannot be kept; nothing was added.
         """
         from rag.pipeline import build_held
 
@@ -235,8 +279,11 @@ class Notebook:
         with lease(self.place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):
             self.place.states.newest()  # refuse what a newer Ragbook wrote, before anything is kept
             self._head()
-            given, unkept = self._keep(incoming, on_event, cancelled)
+            self._refuse_tags(incoming)
+            given, unkept, tags = self._keep(incoming, on_event, cancelled)
+            before = {row.source_id for row in self._registered()}
             _persistently(lambda: self.register(given))
+            self._tag_added(before, tags)
             outcome = build_held(self.place, self.config, self.make_embedder, on_event=on_event, cancelled=cancelled)
         turned_down = [(safe_name(name), reason) for name, reason in refused]
         return _of_this_call(outcome, given, [*turned_down, *unkept], time.monotonic() - started)
@@ -303,8 +350,10 @@ class Notebook:
 
     def _keep(
         self, incoming: Sequence[Incoming], on_event: OnEvent, cancelled: IsCancelled
-    ) -> tuple[list[planner.Given], list[tuple[str, str]]]:
+    ) -> tuple[list[planner.Given], list[tuple[str, str]], dict[str, tuple[str, ...]]]:
+        """Files whose originals are kept, those that cannot be with the reason, and the tags given with each name."""
         given: dict[str, planner.Given] = {}
+        tags: dict[str, tuple[str, ...]] = {}
         refused: list[tuple[str, str]] = []
         for done, one in enumerate(incoming):
             if cancelled():
@@ -321,8 +370,32 @@ class Notebook:
                 origin = origin_of(one)
                 name = name_in_batch(name, digest, origin, given)
                 given[name] = planner.Given(name, digest, size, origin)
+                tags[name] = (*tags.get(name, ()), *one.tags)
             on_event(Event(Stage.STORE, done + 1, len(incoming), name))
-        return list(given.values()), refused
+        return list(given.values()), refused, tags
+
+    def _refuse_tags(self, incoming: Sequence[Incoming]) -> None:
+        if not any(one.tags for one in incoming):
+            return
+        of, ids = self.place.tags.newest().of, {row.name: row.source_id for row in self._registered()}
+        for one in incoming:
+            name = safe_name(one.name)
+            changed(of, {ids.get(name, ""): name}, [clean_tag(tag) for tag in one.tags])
+
+    def _tag_added(self, before: Collection[str], tags: Mapping[str, Sequence[str]]) -> None:
+        """Give the sources that were just registered their tags, and new ones no others: what had the same id before
+        was removed, and its tags went with it. `before` are the ids until then."""
+        if not any(tags.values()) and not self.place.tags.any():
+            return
+        rows = [row for row in self._registered() if row.name in tags]
+        fresh = {row.source_id for row in rows} - set(before)
+        given = {row.source_id: (row.name, [clean_tag(tag) for tag in tags[row.name]]) for row in rows}
+        try:
+            self.place.tags.change(lambda of: newly(of, fresh, given))
+        except Damaged:
+            if any(tags.values()):
+                raise
+            # Whoever repairs them has old ones back at most: no reason not to add a file.
 
     def register(self, given: Sequence[planner.Given]) -> None:
         """Put files whose originals are kept into the list of sources that is wanted. Builds nothing."""
@@ -339,10 +412,7 @@ class Notebook:
         base = newest_registry(state, head)
         rows = self.place.registry.rows(base)
         known = {row.name for row in rows}
-        wrong = [name for name in names if name not in known]
-        if wrong:
-            listed = ", ".join(sorted(known)[:5]) or "none"
-            raise NotFound(f"There is no source {wrong[0]!r} in this notebook. It has: {listed}.")
+        self._refuse_unknown(names, known)
         rest = [row for row in rows if row.name not in set(names)]
         self._publish_registry(state, head, rest, base, [Change(name, "source", "removed") for name in names])
 

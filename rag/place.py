@@ -16,6 +16,7 @@ from rag.originals import Originals
 from rag.snapshots import Snapshots
 from rag.spaces import Spaces
 from rag.state import States
+from rag.tags import Tags
 
 if TYPE_CHECKING:
     from rag.sources import Registry
@@ -31,6 +32,7 @@ class Place:
     states: States = field(init=False)
     spaces: Spaces = field(init=False)
     originals: Originals = field(init=False)
+    tags: Tags = field(init=False)
 
     def __post_init__(self) -> None:
         check_slug("The notebook's name", self.slug)
@@ -38,6 +40,7 @@ class Place:
         object.__setattr__(self, "states", States(self.objects, self.slug))
         object.__setattr__(self, "spaces", Spaces(self.objects))
         object.__setattr__(self, "originals", Originals(self.objects))
+        object.__setattr__(self, "tags", Tags(self.objects, self.slug))
 
     @property
     def folder(self) -> Path:

@@ -151,6 +151,7 @@ def purge(
         _note(place, names)
         outcome = _publish_without(place, ids, len(planned.names))
         _rewrite_states(place)
+        place.tags.forget(ids)
         for cell in planned.cells:
             place.objects.delete(f"notebooks/{place.slug}/cells/{cell}.json")
         _purge_caches(shelves)

@@ -99,6 +99,7 @@ class _Repair:
         # First, so that nothing below trusts them: from here on the cheap checks see what the deep one saw.
         self._set_aside("file-size", "file-altered", "file-missing", "cell-damaged")
         self._set_aside("original-missing", "original-damaged")
+        self.done += self.place.tags.repair()
         self._set_aside(*WRONG_TABLE)
         self._free_tables()
         self.intact = intact_snapshots(self.place)

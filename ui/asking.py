@@ -15,9 +15,8 @@ from rag.errors import Damaged
 from rag.followups import REMEMBERED, Turn
 from rag.manifest import Receipt
 from ui import session, wording
-from ui.cells import question_html
+from ui.cells import Asked, question_html
 from ui.frame import Page, outdated
-from ui.restricting import restriction
 from ui.untrusted import answer_html, escaped
 
 if TYPE_CHECKING:
@@ -83,15 +82,16 @@ class Asking:
             return None
 
 
-def ask(page: Page, number: int, question: str, replaces: str | None) -> None:
+def ask(page: Page, number: int, asked: Asked) -> None:
     """Ask, draw, keep; then show the page anew. A stop or a leave keeps what had come."""
     snapshot = page.status.verdict.snapshot
     if snapshot is None:
         return
+    question, replaces = asked.question, asked.replaces
     # A plain dict, taken out once: after a stop every touch of the session state would end the run again.
-    under_way: dict[str, str] = st.session_state.setdefault("under_way", {})
+    under_way: dict[str, Asked] = st.session_state.setdefault("under_way", {})
     under_way.clear()
-    under_way["question"] = question
+    under_way["asked"] = asked
     st.fragment(_after_stop, run_every=0.7, key="after_stop")()
     with st.container(border=True, key="card_live", gap="small"):
         st.html(question_html(number, question))
@@ -103,19 +103,19 @@ def ask(page: Page, number: int, question: str, replaces: str | None) -> None:
         except Damaged:
             session.forget_opened()  # what is repaired in place is the same snapshot
             if outdated(page):
-                st.session_state["asked"] = question, replaces  # of the snapshot that answers instead
+                st.session_state["asked"] = asked  # of the snapshot that answers instead
                 st.rerun()
             raise
-        asking = Asking(index, question, _above(page, replaces), restriction(page))
+        asking = Asking(index, question, _above(page, replaces), asked.only)
         try:
             answer = _follow(asking, body, line)
         except Exception:
             st.session_state[REFILL] = question
             raise
         except BaseException:  # Streamlit's way to end a run: the stop button, a click elsewhere, a closed tab
-            _keep(page, asking.stop() or _partial(page, snapshot, question, asking.text), replaces)
+            _keep(page, asking.stop() or _partial(page, snapshot, asked, asking.text), replaces)
             under_way.clear()
-            under_way["stopped"] = question
+            under_way["stopped"] = asked
             raise
     _keep(page, answer, replaces)
     under_way.clear()
@@ -135,10 +135,10 @@ def _above(page: Page, replaces: str | None) -> list[Turn]:
     ]
 
 
-def unanswered() -> str | None:
+def unanswered() -> Asked | None:
     """The question whose asking failed, if there is one."""
-    under_way: dict[str, str] = st.session_state.get("under_way", {})
-    return under_way.get("question")
+    under_way: dict[str, Asked] = st.session_state.get("under_way", {})
+    return under_way.get("asked")
 
 
 def forget_unanswered() -> None:
@@ -168,12 +168,12 @@ def _keep(page: Page, answer: Answer, replaces: str | None) -> None:
         page.notebook.drop_cell(replaces)
 
 
-def _partial(page: Page, snapshot: int, question: str, text: str) -> Answer:
+def _partial(page: Page, snapshot: int, asked: Asked, text: str) -> Answer:
     status = page.status
     model = page.notebook.config.llm_model or page.notebook.config.llm
     return Answer(
-        question, text, "stopped", (), (), snapshot, status.verdict.name, status.recipe_fp or "", status.space_fp or "",
-        model, Receipt(cost_usd=None),
+        asked.question, text, "stopped", (), (), snapshot, status.verdict.name, status.recipe_fp or "",
+        status.space_fp or "", model, Receipt(cost_usd=None), only=asked.only,
     )  # fmt: skip
 
 

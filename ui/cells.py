@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -17,6 +18,7 @@ from ui.widgets import badge_html, note
 
 if TYPE_CHECKING:
     from rag import Cell
+    from rag.restriction import Restriction
 
 OPEN = 5
 """That many of the newest cells are unfolded at first: folded ones cost next to nothing to draw."""
@@ -41,9 +43,24 @@ def question_html(number: int, question: str) -> str:
     return f'<h2 class="question"><span class="n">{number}</span>{escaped(question)}</h2>'
 
 
-def request(question: str, replaces: str | None = None) -> None:
-    """Ask `question` on the next run of the page; the cell `replaces` goes once the new answer is kept."""
-    st.session_state["asked"] = (question, replaces)
+@dataclass(frozen=True)
+class Asked:
+    """A question on its way, of what was chosen to search in when it was asked; the cell `replaces` goes once the new
+    answer is kept."""
+
+    question: str
+    only: Restriction | None = None
+    replaces: str | None = None
+
+
+def request(asked: Asked) -> None:
+    """Ask a question on the next run of the page."""
+    st.session_state["asked"] = asked
+
+
+def _again(cell: Cell) -> None:
+    """Ask the question of a cell again, of what it was asked of, whatever the popover says now."""
+    request(Asked(cell.answer.question, cell.answer.only, cell.id))
 
 
 def _cell(page: Page, number: int, cell: Cell) -> None:
@@ -65,7 +82,7 @@ def _head(page: Page, number: int, cell: Cell) -> bool:
                 type="tertiary",
                 help="Ask again on the current index",
             ):
-                request(cell.answer.question, cell.id)
+                _again(cell)
                 st.rerun()
             if st.button("", key=f"drop_{cell.id}", icon=":material/delete:", type="tertiary", help="Delete this cell"):
                 page.notebook.drop_cell(cell.id)
@@ -95,7 +112,7 @@ def _body(page: Page, cell: Cell, answer: Answer) -> None:
         html = f"Answered on snapshot {answer.snapshot}. The current index is snapshot {current}."
         with note(html, "orange", f"older_{cell.id}"):
             if st.button("Ask again", key=f"refresh_{cell.id}", icon=":material/replay:"):
-                request(answer.question, cell.id)
+                _again(cell)
                 st.rerun()
     _passages(page, cell, answer)
     inspect_button(page.notebook, cell)

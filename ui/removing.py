@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from rag.jobs import Job
 
 
-def remove(notebook: Notebook, rows: Sequence[SourceRow], chosen: list[str]) -> None:
-    """Draw the button that removes `chosen`, names of some of `rows`, and the question before it does."""
+def remove(
+    notebook: Notebook, rows: Sequence[SourceRow], chosen: list[str], tags: Mapping[str, tuple[str, ...]]
+) -> None:
+    """Draw the button that removes `chosen`, names of some of `rows`, and the question before it does. `tags` by source
+    id come back where it is undone."""
     with st.container(horizontal=True, key="bulk", vertical_alignment="center"):
         label = f"Remove {len(chosen)}" if chosen else "Remove"
         if st.button(label, icon=":material/delete:", disabled=not chosen, key="remove"):
             st.session_state["removing"] = chosen
         if not chosen:
-            st.html('<p class="small">Select rows to remove them.</p>', width="content")
+            st.html('<p class="small">Select rows to tag or remove them.</p>', width="content")
     names: list[str] = st.session_state.get("removing", [])
     if not names:
         return
@@ -37,7 +40,9 @@ def remove(notebook: Notebook, rows: Sequence[SourceRow], chosen: list[str]) -> 
             st.session_state["table_turn"] = st.session_state.get("table_turn", 0) + 1
             session.start_job(notebook, "remove", names=names)
             gone = set(names)
-            _removed()[notebook.slug] = [(row.name, row.digest) for row in rows if row.name in gone]
+            _removed()[notebook.slug] = [
+                (row.name, row.digest, tags.get(row.source_id, ())) for row in rows if row.name in gone
+            ]
             st.rerun()
         if st.button("Keep", key="remove_keep", type="tertiary"):
             st.session_state.pop("removing")
@@ -52,13 +57,15 @@ def undo(notebook: Notebook, job: Job | None) -> None:
     gone = _removed().get(notebook.slug)
     if not gone or job.outcome is None:
         return
-    html = f"Removed {_first([name for name, _ in gone])}. Putting back embeds nothing."
+    html = f"Removed {_first([name for name, _, _ in gone])}. Putting back embeds nothing."
     with note(html, "gray", "put_back"):
         if st.button("Put back", key="put_back", icon=":material/undo:"):
             from rag import Incoming
 
             originals = notebook.place.originals
-            incoming = [Incoming(name, path=originals.path(digest), uploaded=True) for name, digest in gone]
+            incoming = [
+                Incoming(name, path=originals.path(digest), uploaded=True, tags=tags) for name, digest, tags in gone
+            ]
             session.start_job(notebook, "add", incoming=incoming)
             st.rerun()
 
@@ -67,7 +74,7 @@ def _first(names: Sequence[str]) -> str:
     return f"“{escaped(names[0])}”" + (f" and {wording.number(len(names) - 1)} more" if len(names) > 1 else "")
 
 
-def _removed() -> dict[str, list[tuple[str, str]]]:
-    """What this session removed last: names and digests, by notebook."""
-    removed: dict[str, list[tuple[str, str]]] = st.session_state.setdefault("removed", {})
+def _removed() -> dict[str, list[tuple[str, str, tuple[str, ...]]]]:
+    """What this session removed last: names, digests and tags, by notebook."""
+    removed: dict[str, list[tuple[str, str, tuple[str, ...]]]] = st.session_state.setdefault("removed", {})
     return removed

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from rag.restriction import Restriction
+from rag.errors import Damaged
+from rag.restriction import LAST_PAGE, Restriction
+from rag.tags import alike, known_tags
+from ui import session
 from ui.frame import Page, boundary
 from ui.untrusted import escaped, visible
+
+if TYPE_CHECKING:
+    from rag import SourceRow
+
+_PAGED = "application/pdf"
+"""The one kind of source that is read with its pages."""
 
 
 def restriction(page: Page) -> Restriction | None:
@@ -31,7 +44,7 @@ def search_in(page: Page) -> None:
                 _fields(page)
         only = restriction(page)
         if only is not None:
-            st.html(f'<p class="small" data-hook="search-in">Only {escaped(only.words)}</p>')
+            st.html(f'<p class="small" data-hook="search-in">Only {escaped(_words(only))}</p>')
             if st.button("Search everything", type="tertiary", key="search_everything"):
                 # New widgets: a closed popover's fields would come back with what they last held.
                 st.session_state["search_in_round"] = _round() + 1
@@ -61,8 +74,79 @@ def _fields(page: Page) -> None:
         key=f"search_types_{key}",
         placeholder="All types",
     )
-    chosen = Restriction(tuple(sources), tuple(kinds))
+    tags = _tags(page, rows, only, key)
+    since = _since(only, key)
+    pages = _pages(only, key) if any(row.media_type == _PAGED for row in rows) else None
+    chosen = Restriction(tuple(sources), tuple(kinds), since, pages, tags)
     st.session_state[_key(page)] = None if chosen == Restriction() else chosen
+
+
+def _tags(page: Page, rows: Sequence[SourceRow], only: Restriction, key: str) -> tuple[str, ...]:
+    try:
+        of = page.notebook.tags()
+    except Damaged as error:
+        st.html(f'<p class="small bad" role="alert">{escaped(str(error))}</p>')
+        return only.tags
+    built = {row.source_id for row in rows}
+    known = known_tags({source_id: tags for source_id, tags in of.items() if source_id in built})
+    if not known:
+        st.html('<p class="small" data-hook="no-tags">No tags yet. Select documents in the Library to add some.</p>')
+        return ()
+    chosen = {alike(tag) for tag in only.tags}
+    return tuple(
+        st.multiselect(
+            "Tags",
+            known,
+            default=[tag for tag in known if alike(tag) in chosen],
+            format_func=visible,
+            key=f"search_tags_{key}",
+            placeholder="All tags",
+        )
+    )
+
+
+def _since(only: Restriction, key: str) -> str:
+    """The beginning of a day of the reader's, as a time in UTC."""
+    day = st.date_input(
+        "Added since", value=_day(only), max_value=datetime.now(session.zone()).date(), format="YYYY-MM-DD",
+        key=f"search_since_{key}",
+    )  # fmt: skip
+    if not isinstance(day, date):
+        return ""
+    begins = datetime.combine(day, time.min, tzinfo=session.zone())
+    return begins.astimezone(UTC).replace(tzinfo=None).isoformat()
+
+
+def _day(only: Restriction) -> date | None:
+    if not only.since:
+        return None
+    return datetime.fromisoformat(only.since).replace(tzinfo=UTC).astimezone(session.zone()).date()
+
+
+def _pages(only: Restriction, key: str) -> tuple[int, int] | None:
+    before = only.pages or (None, None)
+    with st.container(horizontal=True, gap="small"):
+        first = st.number_input(
+            "First page", min_value=1, max_value=LAST_PAGE, value=before[0], placeholder="first",
+            key=f"search_first_{key}", width="stretch",
+        )  # fmt: skip
+        last = st.number_input(
+            "Last page", min_value=1, max_value=LAST_PAGE, value=None if before[1] == LAST_PAGE else before[1],
+            placeholder="last", key=f"search_last_{key}", width="stretch",
+        )  # fmt: skip
+    if first is None and last is None:
+        return None
+    pages = (first or 1, last or LAST_PAGE)
+    if pages[0] > pages[1]:
+        st.html('<p class="small bad" role="alert">The first page comes after the last. Pages are as before.</p>')
+        return only.pages
+    return pages
+
+
+def _words(only: Restriction) -> str:
+    """What it leaves, with the reader's own day in place of the time in UTC."""
+    day = _day(only)
+    return (replace(only, since=day.isoformat()) if day else only).words
 
 
 def _round() -> int:

@@ -1,12 +1,14 @@
-"""The table of sources: summary numbers, filters with counts, search, and one row per source with its reason."""
+"""The table of sources: summary numbers, filters with counts, search, and one row per source with tags and reason."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
+from rag.tags import known_tags
 from ui import wording
 from ui.untrusted import visible
 
@@ -33,12 +35,14 @@ def _number(label: str, value: str, detail: str, color: Literal["blue", "green",
     st.metric(label, value, detail, delta_color=color, delta_arrow="off", border=True, height="stretch")
 
 
-def source_table(rows: list[SourceRow]) -> list[str]:
-    """Draw filters, search and table; the names of the selected sources."""
-    shown = _filtered(rows)
+def source_table(rows: list[SourceRow], tags: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Draw filters, search and table; the names of the selected sources. `tags` by source id."""
+    shown = _filtered(rows, tags)
+    known = known_tags(tags)
     table = {
         "File": [visible(row.name) for row in shown],
         "State": [[row.changed] for row in shown],
+        **({"Tags": [list(tags.get(row.source_id, ())) for row in shown]} if known else {}),
         "Chunks": [row.chunks for row in shown],
         "Reused": [row.reused / (row.reused + row.embedded) if row.reused + row.embedded else None for row in shown],
         "Size": [row.size for row in shown],
@@ -60,6 +64,7 @@ def source_table(rows: list[SourceRow]) -> list[str]:
             "State": columns.MultiselectColumn(
                 options=list(wording.SOURCE_LOOKS), color=list(wording.SOURCE_LOOKS.values()), width=92
             ),
+            "Tags": columns.MultiselectColumn(options=known, color="gray", width=140),
             "Chunks": columns.NumberColumn(format="localized", width=70),
             "Reused": columns.ProgressColumn(format="percent", min_value=0, max_value=1, width=110, color="green"),
             "Size": columns.NumberColumn(format="bytes", width=80),
@@ -71,7 +76,7 @@ def source_table(rows: list[SourceRow]) -> list[str]:
     return [shown[row].name for row in picked["selection"]["rows"] if row < len(shown)]
 
 
-def _filtered(rows: list[SourceRow]) -> list[SourceRow]:
+def _filtered(rows: list[SourceRow], tags: Mapping[str, tuple[str, ...]]) -> list[SourceRow]:
     counts = Counter(str(row.changed) for row in rows)
     states = ["all", *(state for state in wording.SOURCE_LOOKS if counts[state])]
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="filters"):
@@ -93,4 +98,8 @@ def _filtered(rows: list[SourceRow]) -> list[SourceRow]:
             key="find",
         )
     text = (wanted or "").strip().lower()
-    return [row for row in rows if state in ("all", None, row.changed) and text in row.name.lower()]
+
+    def found(row: SourceRow) -> bool:
+        return text in row.name.lower() or any(text in tag.lower() for tag in tags.get(row.source_id, ()))
+
+    return [row for row in rows if state in ("all", None, row.changed) and found(row)]

@@ -25,8 +25,9 @@ LIMIT_MB = 100
 log = logging.getLogger("ragbook.ui")
 
 
-def add(notebook: Notebook, files: Sequence[UploadedFile]) -> None:
-    """Start a job that adds `files`. The same bytes under the same name count once; Streamlit's copies are let go of.
+def add(notebook: Notebook, files: Sequence[UploadedFile], tags: tuple[str, ...] = ()) -> None:
+    """Start a job that adds `files`, each with `tags`. The same bytes under one name count once; Streamlit's copies
+    are let go of.
 
     The names come from the browser and stay display names only: on disk each file is called by its digest.
     """
@@ -41,7 +42,7 @@ def add(notebook: Notebook, files: Sequence[UploadedFile]) -> None:
             path = Path(folder.name) / digest
             if not path.exists():
                 path.write_bytes(file.getbuffer())
-            found[file.name, digest] = Incoming(file.name, path=path, uploaded=True)
+            found[file.name, digest] = Incoming(file.name, path=path, uploaded=True, tags=tags)
             _free(file)
         job = session.start_job(notebook, "add", incoming=list(found.values()))
     except BaseException:

@@ -16,7 +16,7 @@ from rag.cells import Cells
 from rag.errors import Damaged, NotFound, SpaceRefused
 from rag.lance_files import files_of
 from rag.manifest import Manifest
-from rag.moving.contents import manifest_name, original_name, table_members
+from rag.moving.contents import TAGS, manifest_name, original_name, table_members
 from rag.moving.paid import read_paid
 from rag.names import safe_name
 from rag.place import Place
@@ -48,11 +48,19 @@ def checked_snapshot(
         space = _check_space(staged, place, manifest)
         _check_chunks(staged, manifest, rows, space)
         _check_cells(staged, names)
+        if staged.tags.damaged() or staged.tags.newest().of.keys() - {row.source_id for row in rows}:
+            raise Damaged("The archive fails its check: its tags cannot be read, or are of a source not in it.")
         folder = staged.spaces.folder(manifest.space_fp)
         if f"{folder}/vectors.bin" in names:
             for _ in read_paid(staged.objects.root / folder / "vectors.bin", space.dimensions):
                 pass
-    expected = {manifest_name(snapshot), f"{folder}/space.json", f"{folder}/vectors.bin", *table_members(manifest)}
+    expected = {
+        manifest_name(snapshot),
+        f"{folder}/space.json",
+        f"{folder}/vectors.bin",
+        TAGS,
+        *table_members(manifest),
+    }
     expected |= {original_name(row.digest) for row in rows}
     extra = next((name for name in names if name not in expected and not name.startswith("notebook/cells/")), None)
     if extra:

@@ -14,6 +14,9 @@ from typing import Any
 from rag.errors import Damaged, NewerFormat
 from rag.manifest import Manifest, dump_checked, load_checked
 
+TAGS = "notebook/tags/00000001.json"
+"""The member with the tags of the sources; it is there where some have any."""
+
 ARCHIVE_FORMAT = 1
 """Number of the archive's format, apart from that of the storage inside."""
 
@@ -29,6 +32,7 @@ _NAMES = re.compile(
     rf"|spaces/{_HEX16}/(?:space\.json|vectors\.bin)"
     r"|notebook/manifests/[0-9]{8}\.json"
     r"|notebook/cells/[0-9a-f]{32}\.json"
+    r"|notebook/tags/00000001\.json"
     rf"|notebook/(?:sources\.lance|{_INDEX})/{_TABLE_FILE}"
 )
 

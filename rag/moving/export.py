@@ -16,7 +16,7 @@ from rag.checks import PinnedFiles
 from rag.errors import Damaged, NotFound
 from rag.lance_files import set_aside_torn, shape_of
 from rag.manifest import Change, Manifest, PinnedTable, Receipt
-from rag.moving.contents import manifest_name, original_name
+from rag.moving.contents import TAGS, manifest_name, original_name
 from rag.moving.packing import Packing
 from rag.moving.paid import write_paid
 from rag.objects import Objects
@@ -25,6 +25,7 @@ from rag.pinning import pin
 from rag.place import Place
 from rag.planner import SourceRow
 from rag.tables import ChunkTable
+from rag.tags import Tagged
 
 if TYPE_CHECKING:
     from rag.cells import Cell
@@ -188,6 +189,7 @@ def _finish(notebook: Notebook, staged: _Staged, packing: Packing, problems: lis
     place.spaces.get(manifest.space_fp)  # refuses a damaged one
     packing.add_bytes(space, place.objects.get(space))
     cells = _add_each(packing, place, notebook.cells()) if with_cells else 0
+    _add_tags(packing, notebook, {row.source_id for row in staged.rows}, problems)
     packing.add_bytes(manifest_name(manifest.snapshot), manifest.to_json())
     if place.states.newest().sources_fp != manifest.sources_fp:
         problems.append("The sources were changed after that snapshot; build first if the archive is to have that.")
@@ -203,6 +205,17 @@ def _finish(notebook: Notebook, staged: _Staged, packing: Packing, problems: lis
         leftovers=staged.leftovers,
         problems=tuple(problems),
     )
+
+
+def _add_tags(packing: Packing, notebook: Notebook, ids: set[str], problems: list[str]) -> None:
+    """Tags as they are now, of the sources that are in the archive."""
+    try:
+        of = {source_id: tags for source_id, tags in notebook.tags().items() if source_id in ids}
+    except Damaged as error:
+        problems.append(f"The tags are not in it. {error}")
+        return
+    if of:
+        packing.add_bytes(TAGS, Tagged(1, of).to_json())
 
 
 def _add_each(packing: Packing, place: Place, cells: Sequence[Cell]) -> int:

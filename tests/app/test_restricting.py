@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
 import rag
 from rag.restriction import Restriction
 from tests.app.walking import words
+from tests.rag.reading.builders import pdf
 
 Open = Callable[..., AppTest]
 QUESTION = "Within how many days may units be returned?"
@@ -60,3 +63,96 @@ def test_before_anything_is_built_there_is_nothing_to_choose(open_page: Open, no
     at.session_state["search_in"] = True
     at.run()
     assert not at.multiselect
+
+
+def test_tags_are_chosen_and_a_cell_is_asked_again_of_them(open_page: Open, built: rag.Notebook) -> None:
+    at = chosen(open_page())
+    assert "No tags yet. Select documents in the Library" in words(at)
+    assert [one.label for one in at.multiselect] == ["Sources", "Types"]
+    assert not at.number_input, "no source has pages"
+    built.tag(["outage.txt"], add=["<i>Ops</i>"])
+    at = chosen(open_page(), tags=["<i>Ops</i>"])
+    assert "Only tagged &lt;i&gt;Ops&lt;/i&gt;" in words(at)
+    at.chat_input(key="ask").set_value(QUESTION).run()
+    (cell,) = built.cells()
+    assert cell.answer.only == Restriction(tags=("<i>Ops</i>",))
+    assert {one.source for one in cell.answer.passages} == {"outage.txt"}
+    at.button(key="search_everything").click().run()
+    at.button(key=f"again_{cell.id}").click().run()
+    (again,) = built.cells()
+    assert again.id != cell.id
+    assert again.answer.only == cell.answer.only
+    assert {one.source for one in again.answer.passages} == {"outage.txt"}
+    assert "Only tagged" not in words(at), "the popover is as it was left"
+
+
+def test_the_note_of_an_older_snapshot_asks_of_what_the_cell_was_asked_of(open_page: Open, built: rag.Notebook) -> None:
+    at = chosen(open_page(), types=["md"])
+    at.chat_input(key="ask").set_value(QUESTION).run()
+    at.button(key="search_everything").click().run()
+    at.chat_input(key="ask").set_value(QUESTION).run()
+    built.add([rag.Incoming("new.txt", content=b"# News\n\nNothing of note.\n")])
+    restricted, whole = built.cells()
+    at = chosen(open_page(), sources=["new.txt"])
+    at.button(key=f"refresh_{restricted.id}").click().run()
+    at.button(key=f"again_{whole.id}").click().run()
+    asked = [cell.answer for cell in built.cells()]
+    assert [answer.snapshot for answer in asked] == [2, 2]
+    assert [answer.only for answer in asked] == [Restriction(types=("md",)), None]
+
+
+def test_a_tag_that_nobody_has_any_more_is_told(open_page: Open, built: rag.Notebook) -> None:
+    built.tag(["outage.txt"], add=["ops"])
+    at = chosen(open_page(), tags=["ops"])
+    at.session_state["search_in"] = False
+    at.run()
+    built.tag(["outage.txt"], add=["tax"], remove=["ops"])
+    at.chat_input(key="ask").set_value(QUESTION).run()
+    assert "has the tag &#x27;ops&#x27;. There are: tax." in words(at)
+    assert built.cells() == []
+
+
+def test_a_day_is_the_readers_and_everything_resets_it(open_page: Open, built: rag.Notebook) -> None:
+    at = chosen(open_page())
+    today = datetime.now().date()
+    at.date_input(key="search_since_main_0").set_value(today - timedelta(days=1)).run()
+    assert f"Only added since {today - timedelta(days=1)}" in words(at)
+    at.chat_input(key="ask").set_value(QUESTION).run()
+    (cell,) = built.cells()
+    begins = datetime.combine(today - timedelta(days=1), time.min).astimezone(UTC)
+    assert cell.answer.only == Restriction(since=begins.replace(tzinfo=None).isoformat())
+    assert cell.answer.passages
+    at.session_state["search_in"] = False
+    at.run()
+    chosen(at)
+    assert at.date_input(key="search_since_main_0").value == today - timedelta(days=1)
+    at.button(key="search_everything").click().run()
+    chosen(at)
+    assert at.date_input(key="search_since_main_1").value is None
+    assert "Only added" not in words(at)
+
+
+def test_pages_are_offered_where_a_source_has_some(open_page: Open, notebook: rag.Notebook) -> None:
+    notebook.add([rag.Incoming("three.pdf", content=pdf("One owl.", "Two owls.", "Three owls."))])
+    at = chosen(open_page())
+    at.number_input(key="search_first_main_0").set_value(2).run()
+    assert "Only from page 2 on" in words(at)
+    at.number_input(key="search_last_main_0").set_value(3).run()
+    assert "Only on pages 2 to 3" in words(at)
+    at.number_input(key="search_first_main_0").set_value(9).run()
+    assert "The first page comes after the last" in words(at)
+    assert "Only on pages 2 to 3" in words(at)
+    at.button(key="search_everything").click().run()
+    chosen(at)
+    assert [one.value for one in at.number_input] == [None, None]
+
+
+def test_damaged_tags_are_told_in_the_popover_and_stop_no_question(
+    open_page: Open, built: rag.Notebook, tmp_path: Path
+) -> None:
+    built.tag(["outage.txt"], add=["ops"])
+    next((tmp_path / "home").rglob("tags/00000001.json")).write_bytes(b"{")
+    at = chosen(open_page(), sources=["outage.txt"])
+    assert "tags/00000001.json fails its check" in words(at)
+    at.chat_input(key="ask").set_value(QUESTION).run()
+    assert built.cells()[0].answer.only == Restriction(("outage.txt",))

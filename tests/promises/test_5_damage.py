@@ -75,6 +75,8 @@ TABLE = (
     ("original", ("empty", "truncated", "flipped"), "HIT", "same", "original-damaged", "UNCHANGED"),
     ("cell", ("empty", "truncated", "flipped"), "HIT", "same", "cell-damaged", "UNCHANGED"),
     ("cell", ("missing", "folder"), "HIT", "same", None, "UNCHANGED"),
+    ("tags", THERE, "HIT", "same", "tags-damaged", "UNCHANGED"),
+    ("tags", ("missing",), "HIT", "same", None, "UNCHANGED"),  # those from before count
     ("note of a build", ALL, "HIT", "same", None, "UNCHANGED"),
     ("lock", ("missing", "empty", "truncated", "flipped"), "HIT", "same", None, "UNCHANGED"),
     ("lock", ("folder",), "HIT", "same", None, "refused"),
@@ -116,6 +118,8 @@ def whole(tmp_path_factory):
     (book.place.folder / "lease" / "readers" / "00000001-1-abcd.lock").write_bytes(b"x")
     (book.place.folder / ".lock.json").write_text('{"writer": "host:1", "since": "2026-01-01"}')
     keep(book.place, 1)
+    book.tag(["a.txt"], add=["first"])
+    book.tag(["a.txt"], add=["second"])
     Ledger(book.place.objects).record(entry("counting", "build", texts=1, tokens=9, cost_usd=None, notebook="main"))
     other = notebook(settings(home, embed_model="other"), CountingEmbedding())
     answers = {
@@ -137,6 +141,7 @@ def _files(book):
         "note of a build": folder / "lease/build.json",
         "lock": folder / ".lock",
         "cell": next(folder.glob("cells/*.json")),
+        "tags": folder / "tags/00000002.json",
         "space": next(root.glob("spaces/*/space.json")),
         "note of the builder": folder / ".lock.json",
         "note of a purge": folder / "lease/purge.json",

@@ -111,6 +111,8 @@ def lived_in(tmp_path_factory) -> tuple[Path, Secret]:
     wide.build()
     book = notebook(home, CountingEmbedding())
     book.build()
+    book.tag([NAME, "plain.txt"], add=["a tag"])
+    book.tag([NAME], add=["Zanzibar"])
     book.remove([NAME])
     rollback(book.place, 2)
     add_without_building(book, "later.txt", text_of(2, 9))
@@ -142,7 +144,16 @@ def secret(lived_in):
 
 def test_it_is_everywhere_before_and_nowhere_after(home, secret):
     before = "\n".join(secret.found(home))
-    for place in ("cells/", "manifests/", "originals/", "chunks.lance", "sources.lance", "vectors.lance", "text index"):
+    for place in (
+        "cells/",
+        "manifests/",
+        "originals/",
+        "chunks.lance",
+        "sources.lance",
+        "vectors.lance",
+        "text index",
+        "tags/",
+    ):
         assert place in before, place
     book = notebook(home)
     planned = plan_purge(book.place, [NAME])
@@ -160,6 +171,7 @@ def test_it_is_everywhere_before_and_nowhere_after(home, secret):
     # What is not it is as it was.
     live = notebook(home, CountingEmbedding())
     assert {row.name for row in live.sources()} == {"plain.txt", "second.txt", "later.txt"}
+    assert list(live.tags().values()) == [("a tag",)]
     assert [cell.answer.passages[0].source for cell in live.cells()] == ["plain.txt"]
     again = hits(opened(live).search("Entry 1-2"))
     plain = {"plain.txt", "second.txt"}

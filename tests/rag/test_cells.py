@@ -55,7 +55,10 @@ def test_chunks_joined_to_a_passage_survive_and_older_cells_have_none(cells: Cel
 
 
 def test_what_the_search_was_restricted_to_survives(cells: Cells) -> None:
-    for only in (Restriction(("a.txt", "*.md"), ("pdf",), "2026-01-01", (3, 10)), Restriction(types=("text",))):
+    for only in (
+        Restriction(("a.txt", "*.md"), ("pdf",), "2026-01-01", (3, 10), ("tax", "to read")),
+        Restriction(types=("text",)),
+    ):
         answer = replace(ANSWER, only=only)
         assert cells.keep(answer).answer == answer
         assert cells.all()[-1].answer == answer
@@ -64,6 +67,15 @@ def test_what_the_search_was_restricted_to_survives(cells: Cells) -> None:
 def test_what_was_searched_for_instead_of_a_follow_up_survives(cells: Cells) -> None:
     answer = replace(ANSWER, question="And in 2024?", searched="And in 2024? revenue Uber")
     assert cells.keep(answer).answer == cells.all()[-1].answer == answer
+
+
+def test_a_restriction_from_before_there_were_tags_is_read(cells: Cells, tmp_path: Path) -> None:
+    answer = replace(ANSWER, only=Restriction(types=("pdf",)))
+    before = asdict(answer)
+    del before["only"]["tags"]
+    body = {"format": FORMAT, "id": "old", "created": "2020-01-01T00:00:00Z", "answer": before}
+    Objects(tmp_path).create("notebooks/n/cells/old.json", dump_checked(body))
+    assert cells.all()[0].answer == answer
 
 
 def test_cells_are_in_the_order_of_asking(cells: Cells) -> None:

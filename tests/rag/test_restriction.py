@@ -1,4 +1,4 @@
-"""Filters of a search: source, type, date, pages."""
+"""Filters of a search: source, type, date, pages, own tags."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from rag.chunk_rows import ChunkRow
 from rag.errors import NotFound
 from rag.planner import SourceRow
-from rag.restriction import Restriction
+from rag.restriction import LAST_PAGE, Restriction
 from rag.tables import ChunkTable
 
 SOURCES = [
@@ -60,3 +60,45 @@ def test_nothing_asked_leaves_everything(reader):
 def test_an_unknown_source_is_named(reader):
     with pytest.raises(NotFound, match=r"no source 'other.txt' .* It has: manual.pdf, notes.md, page.html"):
         Restriction(sources=("other.txt",)).rows(reader, SOURCES)
+
+
+TAGGED = {"a": ("Finance", "2026"), "b": ("tax",), "gone": ("old",)}
+
+
+@pytest.mark.parametrize(
+    ("only", "expected"),
+    [
+        (Restriction(tags=("finance",)), "a0 a1 a2"),
+        (Restriction(tags=("TAX", "finance")), "a0 a1 a2 b0"),
+        (Restriction(tags=("tax",), types=("pdf",)), ""),
+        (Restriction(tags=("2026",), pages=(1, 1)), "a0"),
+        (Restriction(tags=("old",)), ""),
+    ],
+)
+def test_only_what_is_tagged_is_left(reader, only, expected):
+    rows = only.rows(reader, SOURCES, TAGGED)
+    assert [reader.ids()[number] for number in rows] == expected.split()
+
+
+def test_an_unknown_tag_is_told_with_those_there_are(reader):
+    with pytest.raises(NotFound, match=r"has the tag 'taxes'. There are: 2026, Finance, old, tax\."):
+        Restriction(tags=("tax", "taxes")).rows(reader, SOURCES, TAGGED)
+    with pytest.raises(NotFound, match="No source has a tag yet"):
+        Restriction(tags=("tax",)).rows(reader, SOURCES)
+
+
+@pytest.mark.parametrize(
+    ("only", "words"),
+    [
+        (Restriction(tags=("finance", "tax")), "tagged finance or tax"),
+        (
+            Restriction(("a.md",), ("pdf",), "2026-01-01", (3, 3), ("x",)),
+            "a.md, of type pdf, tagged x, on page 3, added since 2026-01-01",
+        ),
+        (Restriction(pages=(3, LAST_PAGE)), "from page 3 on"),
+        (Restriction(since="2026-01-01T00:00:00"), "added since 2026-01-01"),
+        (Restriction(since="2026-01-01T22:30:00"), "added since 2026-01-01 22:30:00 UTC"),
+    ],
+)
+def test_what_it_leaves_is_said(only, words):
+    assert only.words == words

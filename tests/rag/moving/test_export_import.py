@@ -19,9 +19,10 @@ from rag.moving.export import export_notebook
 from rag.moving.importing import import_notebook
 from rag.notebook import Notebook
 from rag.purging import purge
+from rag.restriction import Restriction
 from rag.space_removal import remove_space
 from tests.doubles import CountingEmbedding, embedder_of
-from tests.notebooks import answered, file, hits, lying, notebook, opened, python, settings, text_of
+from tests.notebooks import answered, file, hits, lying, names, notebook, opened, python, settings, text_of
 from tests.rag.moving.archives import everything_below, taken_apart
 
 QUESTIONS = ("river stone bridge", "lantern in winter", "violin", "the")
@@ -85,6 +86,31 @@ def test_an_import_elsewhere_is_a_hit_with_equal_results(book: Notebook, tmp_pat
     assert outcome.verdict.name is VerdictName.UPDATED
     assert outcome.verdict.receipt.texts == 3
     assert model.texts - paid <= 3 + 8  # and the canary, once
+
+
+def test_tags_move_along_without_those_of_what_was_removed(book: Notebook, tmp_path: Path) -> None:
+    book.tag(["a.txt", "c.md"], add=["tax"])
+    book.tag(["a.txt"], add=["<b>水</b>"])
+    export_notebook(book, tmp_path / "book.zip")
+    import_notebook(settings(tmp_path / "other"), tmp_path / "book.zip", "new")
+    moved = notebook(tmp_path / "other", CountingEmbedding(), slug="new")
+    assert moved.tags() == book.tags() != {}
+    moved.tag(["a.txt"], remove=["tax"])
+    for one, tagged in ((moved, {"c.md"}), (book, {"a.txt", "c.md"})):
+        assert names(opened(one).search("river", 50, Restriction(tags=("tax",)))) == tagged
+    book.remove(["a.txt", "c.md"])
+    book.add([file("z.txt", text_of(1, 7))])
+    export_notebook(book, tmp_path / "later.zip")
+    assert "notebook/tags/00000001.json" not in taken_apart(tmp_path / "later.zip")
+
+
+def test_tags_that_are_damaged_stay_behind_and_that_is_said(book: Notebook, tmp_path: Path) -> None:
+    book.tag(["a.txt"], add=["tax"])
+    (book.place.folder / "tags/00000001.json").write_bytes(b"{}")
+    exported = export_notebook(book, tmp_path / "book.zip")
+    assert "The tags are not in it. notebooks/main/tags/00000001.json fails its check" in exported.sentence
+    import_notebook(settings(tmp_path / "other"), tmp_path / "book.zip", "new")
+    assert notebook(tmp_path / "other", slug="new").tags() == {}
 
 
 def test_the_archive_brings_paid_vectors_along(book: Notebook, tmp_path: Path) -> None:

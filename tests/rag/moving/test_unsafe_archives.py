@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from rag.errors import Damaged, NewerFormat, NotFound, RagbookError, SourceTooLarge, StoreError
+from rag.manifest import dump_checked
 from rag.moving import unpacking
 from rag.moving.contents import CONTENTS
 from rag.moving.export import export_notebook
@@ -263,6 +264,27 @@ def test_lies_in_json_are_noticed(
 ) -> None:
     """Every checksum fits; what the parts say of each other does not."""
     refused(home, put_together(edited(taken_apart(good), ending, change), tmp_path / "bad.zip"))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [{"0" * 32: ["tax"]}, {"a": ["\u202etax"]}, {"a": "tax"}, {"a": ["x" * 41]}, {"a": list("abcdefghijklmnopqrst0")}],
+    ids=["of nobody", "unseen", "no list", "long", "many"],
+)  # fmt: skip
+def test_tags_nobody_could_have_given_are_refused(good: Path, home: Path, tmp_path: Path, tags: Any) -> None:
+    """The id `a` stands for one of a source in the archive."""
+    members = taken_apart(good)
+    import_notebook(settings(tmp_path / "elsewhere"), good, "taken")
+    known = notebook(tmp_path / "elsewhere", slug="taken").sources()[0].source_id
+    if isinstance(tags, dict):
+        tags = {known if one == "a" else one: given for one, given in tags.items()}
+    body = dump_checked({"format": 1, "number": 1, "tags": tags})
+    refused(home, put_together(sealed(members | {"notebook/tags/00000001.json": body}), tmp_path / "bad.zip"))
+    refused(home, put_together(sealed(members | {"notebook/tags/00000002.json": body}), tmp_path / "bad.zip"))
+    body = dump_checked({"format": 1, "number": 1, "tags": {known: ["tax"]}})
+    whole = put_together(sealed(members | {"notebook/tags/00000001.json": body}), tmp_path / "good.zip")
+    import_notebook(settings(home), whole, "taken")
+    assert notebook(home, slug="taken").tags() == {known: ("tax",)}
 
 
 def test_vectors_that_are_none_are_refused(good: Path, home: Path, tmp_path: Path) -> None:

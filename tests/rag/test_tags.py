@@ -1,0 +1,343 @@
+"""Own tags on sources: what a tag may be, and that changing them is atomic, durable and repaired."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rag.errors import Damaged, NewerFormat, NotFound, TagInvalid
+from rag.manifest import dump_checked
+from rag.objects import Objects
+from rag.tags import MOST, Tags, alike, changed, clean_tag, known_tags, refuse_absent
+from tests.doubles import CountingEmbedding
+from tests.notebooks import file, lying, names, notebook, opened, python, said, text_of
+
+A, B = {"a": "a.txt"}, {"b": "b.txt"}
+
+
+@pytest.fixture
+def tags(tmp_path: Path) -> Tags:
+    return Tags(Objects(tmp_path), "n")
+
+
+def stored(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "notebooks" / "n" / "tags").glob("*"))
+
+
+# ---------------------------------------------------------------------- one tag
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("finance", "finance"),
+        ("  to  read\n", "to read"),
+        ("cafe\u0301", "café"),
+        ("<b>*x*</b>", "<b>*x*</b>"),
+        ("👨\u200d👩\u200d👧", "👨\u200d👩\u200d👧"),
+        ("می\u200cخواهم", "میخواهم"),
+        ("x" * 40, "x" * 40),
+        ("水", "水"),
+    ],
+)
+def test_a_tag_is_kept_trimmed_and_in_one_form(given, kept):
+    assert clean_tag(given) == kept
+    assert clean_tag(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("", "at least one character"),
+        ("  \t", "at least one character"),
+        ("x" * 41, "too long: 41 characters, 40 at most"),
+        ("a\x00b", "'ab' holds a character that cannot be seen \\(U\\+0000\\)"),
+        ("a\nb", "U\\+000A"),
+        ("a\u202eb", "U\\+202E"),
+        ("fin\u200dance", "'finance' holds a character that cannot be seen \\(U\\+200D\\)"),
+        ("\ud800", "U\\+D800"),
+    ],
+)
+def test_what_cannot_be_a_tag_is_told(given, sentence):
+    with pytest.raises(TagInvalid, match=sentence):
+        clean_tag(given)
+
+
+def test_case_and_form_do_not_tell_tags_apart():
+    assert alike("STRASSE") == alike("straße")
+    assert alike("Cafe\u0301") == alike("CAFÉ")
+    assert alike("tax") != alike("taxi")
+
+
+# ---------------------------------------------------------------------- several
+
+
+def test_a_tag_is_there_once_and_spelt_as_it_is_elsewhere():
+    of = changed({}, A, ["Finance", "tax", "FINANCE"])
+    assert of == {"a": ("Finance", "tax")}
+    of = changed(of, B, ["finance", "Zoo"])
+    assert of == {"a": ("Finance", "tax"), "b": ("Finance", "Zoo")}
+    assert known_tags(of) == ["Finance", "tax", "Zoo"]
+    assert changed(of, A | B, remove=["FINANCE", "zoo", "tax"]) == {}
+    assert changed({"a": ("FINANCE",)}, A, ["Finance"], ["finance"]) == {"a": ("Finance",)}
+
+
+def test_there_is_a_most_and_nothing_is_changed_by_one_more():
+    of = changed({}, A, [f"t{n}" for n in range(MOST)])
+    assert len(of["a"]) == MOST
+    assert changed(of, A, ["T1"]) == of
+    with pytest.raises(TagInvalid, match=r"a\.txt would have 21 tags, and 20 is the most"):
+        changed(of, A | B, ["more"])
+
+
+def test_a_tag_nobody_has_cannot_be_removed():
+    of = {"a": ("tax",), "b": ("zoo",)}
+    refuse_absent(of, A | B, ["TAX", "zoo"])
+    with pytest.raises(NotFound, match=r"no tag 'zoo' to remove. a.txt has the tags: tax"):
+        refuse_absent(of, A, ["zoo"])
+    with pytest.raises(NotFound, match="None of these sources has it; they have: tax, zoo"):
+        refuse_absent(of, A | B, ["x"])
+
+
+# ---------------------------------------------------------------------- kept
+
+
+def test_tags_survive_a_restart_and_doing_it_twice_writes_once(tags: Tags, tmp_path: Path):
+    assert (tags.newest().of, tags.any(), stored(tmp_path)) == ({}, False, [])
+    for _ in range(2):
+        tags.change(lambda of: changed(of, A, ["tax"]))
+    assert stored(tmp_path) == ["00000001.json"]
+    assert Tags(Objects(tmp_path), "n").newest().of == {"a": ("tax",)}
+    assert Tags(Objects(tmp_path), "other").newest().of == {}
+
+
+def test_old_objects_are_pruned_and_the_last_ones_kept(tags: Tags, tmp_path: Path):
+    for number in range(20):
+        tags.change(lambda of, number=number: changed(of, {f"s{number}": "x"}, ["tax"]))
+    assert stored(tmp_path) == [f"{number:08d}.json" for number in range(13, 21)]
+    assert len(tags.newest().of) == 20
+
+
+def test_a_change_that_is_lapped_is_done_again(tags: Tags, tmp_path: Path):
+    """A writer sleeps between looking and creating; meanwhile so many others write that its number is free again."""
+    late = Tags(Objects(tmp_path), "n")
+    asked = []
+
+    def slow(of):
+        asked.append(1)
+        if len(asked) == 1:
+            for number in range(20):
+                tags.change(lambda of, number=number: changed(of, {f"s{number}": "x"}, ["tax"]))
+        return changed(of, {"late": "x"}, ["late"])
+
+    assert late.change(slow).of["late"] == ("late",)
+    assert len(asked) == 2
+    assert tags.newest().of["late"] == ("late",)
+    assert len(tags.newest().of) == 21
+
+
+TAGGER = """
+    import json, sys
+    from pathlib import Path
+    from rag.objects import Objects
+    from rag.tags import Tags, changed
+    tags, who = Tags(Objects(Path(sys.argv[1])), "n"), sys.argv[2]
+    for number in range(15):
+        tags.change(lambda of: changed(of, {"shared": "x", f"{who}-{number}": "y"}, [f"{who}{number % 4}"]))
+    print(json.dumps("done"))
+    """
+
+
+def test_processes_that_tag_at_once_lose_nothing(tags: Tags, tmp_path: Path):
+    children = [python(TAGGER, tmp_path, who) for who in "abcd"]
+    assert [said(child) for child in children] == ["done"] * 4
+    of = tags.newest().of
+    assert of["shared"] == tuple(f"{who}{number}" for who in "abcd" for number in range(4))
+    assert {one for one in of if one != "shared"} == {f"{who}-{number}" for who in "abcd" for number in range(15)}
+
+
+# ---------------------------------------------------------------------- damage
+
+
+def damage(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    path.unlink()
+    if how == "folder":
+        path.mkdir()
+        return
+    body = json.loads(content)
+    del body["checksum"]
+    path.write_bytes(
+        {
+            "empty": b"",
+            "truncated": content[:-9],
+            "flipped": content.replace(b"tax", b"tay"),
+            "not a list": dump_checked(body | {"tags": {"a": "tax"}}),
+            "not clean": dump_checked(body | {"tags": {"a": ["\u202etax"]}}),
+            "twice": dump_checked(body | {"tags": {"a": ["tax", "TAX"]}}),
+            "none": dump_checked(body | {"tags": {"a": []}}),
+            "too many": dump_checked(body | {"tags": {"a": [f"t{n}" for n in range(21)]}}),
+            "other number": dump_checked(body | {"number": 7}),
+            "no tags": dump_checked({"format": 1, "number": 2}),
+        }[how]
+    )
+
+
+HOW = (
+    *("empty", "truncated", "flipped", "folder", "not a list", "not clean", "twice", "none", "too many"),
+    *("other number", "no tags"),
+)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_damage_is_told_and_repaired(how: str, tags: Tags, tmp_path: Path):
+    tags.change(lambda of: changed(of, A, ["first"]))
+    tags.change(lambda of: changed(of, A, ["tax"]))
+    path = tmp_path / "notebooks/n/tags/00000002.json"
+    damage(path, how)
+    with pytest.raises(Damaged, match=r"tags/00000002.json fails its check.*doctor --repair"):
+        tags.newest()
+    with pytest.raises(Damaged, match="fails its check"):
+        tags.change(lambda of: changed(of, A, ["more"]))
+    assert [name for name, _ in tags.damaged()] == ["notebooks/n/tags/00000002.json"]
+    done = tags.repair()
+    assert done[1] == "notebooks/n/tags/00000002.json was moved aside, to 00000002.json.damaged."
+    assert tags.newest().of == {"a": ("first",)}
+    assert stored(tmp_path) == ["00000001.json", "00000002.json.damaged", "00000003.json"]
+    assert tags.repair() == tags.damaged() == []
+
+
+def test_tags_of_a_newer_ragbook_are_left_alone(tags: Tags, tmp_path: Path):
+    body = {"format": 99, "number": 1, "tags": {}}
+    Objects(tmp_path).create("notebooks/n/tags/00000001.json", dump_checked(body))
+    for act in (tags.newest, tags.damaged, lambda: tags.change(lambda of: changed(of, A, ["tax"]))):
+        with pytest.raises(NewerFormat, match="storage format 99"):
+            act()
+    assert stored(tmp_path) == ["00000001.json"]
+
+
+def test_what_is_forgotten_is_in_no_object(tags: Tags, tmp_path: Path):
+    tags.forget(["a"])
+    assert stored(tmp_path) == []
+    for tag in ("secret", "other"):
+        tags.change(lambda of, tag=tag: changed(of, A | B, [tag]))
+    tags.forget(["a"])
+    assert tags.newest().of == {"b": ("other", "secret")}
+    assert [path for path in tmp_path.rglob("*.json") if b'"a"' in path.read_bytes()] == []
+
+
+# ---------------------------------------------------------------------- of a notebook
+
+
+def ids(book) -> dict[str, str]:
+    return {row.name: row.source_id for row in book.sources()}
+
+
+def by_name(book) -> dict[str, tuple[str, ...]]:
+    of = book.tags()
+    return {name: of[source_id] for name, source_id in ids(book).items() if source_id in of}
+
+
+def test_tagging_builds_nothing_and_calls_no_model(tmp_path: Path):
+    model = CountingEmbedding()
+    book = notebook(tmp_path, model)
+    book.add([file("a.txt", text_of(2, 1)), file("b.txt", text_of(2, 2))])
+    before, seen = book.status(), len(model.seen)
+    state = book.place.states.newest()
+    book.tag(["a.txt", "b.txt"], add=["Tax", "2026"])
+    book.tag(["b.txt"], remove=["tax"])
+    assert by_name(notebook(tmp_path)) == {"a.txt": ("2026", "Tax"), "b.txt": ("2026",)}
+    after = book.status()
+    assert (after.verdict.name, after.head, len(model.seen)) == (before.verdict.name, before.head, seen)
+    assert book.place.states.newest() == state
+    with pytest.raises(NotFound, match=r"no source 'c.txt' .* It has: a.txt, b.txt"):
+        book.tag(["a.txt", "c.txt"], add=["x"])
+    assert by_name(book)["a.txt"] == ("2026", "Tax")
+
+
+def test_tags_stay_when_the_content_or_the_name_changes(tmp_path: Path):
+    book = notebook(tmp_path / "home", CountingEmbedding())
+    book.add([lying(tmp_path / "a.txt", text_of(2, 1))])
+    book.tag(["a.txt"], add=["tax"])
+    book.add([lying(tmp_path / "a.txt", text_of(2, 9))])
+    assert by_name(book) == {"a.txt": ("tax",)}
+    (tmp_path / "a.txt").rename(tmp_path / "z.txt")
+    book.add([lying(tmp_path / "z.txt", text_of(2, 9))])
+    assert by_name(book) == {"z.txt": ("tax",)}
+
+
+def test_a_removed_source_has_no_tags_and_added_anew_neither(tmp_path: Path):
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(2, 1)), file("b.txt", text_of(2, 2))])
+    book.tag(["a.txt"], add=["tax"])
+    book.remove(["a.txt"])
+    assert book.tags() == {}
+    book.add([file("a.txt", text_of(2, 1))])
+    assert book.tags() == {}
+    book.tag(["b.txt"], add=["zoo"])
+    assert by_name(book) == {"b.txt": ("zoo",)}
+
+
+def test_tags_come_back_with_a_source_by_rolling_back(tmp_path: Path):
+    from rag.history import rollback
+
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(2, 1)), file("b.txt", text_of(2, 2))])
+    book.tag(["a.txt"], add=["tax"])
+    book.remove(["a.txt"])
+    rollback(book.place, 1)
+    assert by_name(book) == {"a.txt": ("tax",)}
+
+
+def test_tags_count_as_they_are_now_whatever_snapshot_is_open(tmp_path: Path):
+    from rag.loader import open_snapshot
+    from rag.restriction import Restriction
+
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(3, 1)), file("b.txt", text_of(3, 2))])
+    old = open_snapshot(book, 1)
+    book.add([file("a.txt", text_of(3, 9)), file("c.txt", text_of(3, 3))])
+    book.tag(["a.txt", "c.txt"], add=["tax"])
+    only = Restriction(tags=("tax",))
+    assert names(old.search("river stone", 50, only)) == {"a.txt"}
+    assert names(opened(book).search("river stone", 50, only)) == {"a.txt", "c.txt"}
+    book.tag(["a.txt"], remove=["tax"])
+    assert names(old.search("river stone", 50, only)) == set()
+    assert old.search("river stone", 50, only).notes == ("No chunk passes the filters.",)
+    book.remove(["c.txt"])
+    with pytest.raises(NotFound, match="No source has a tag yet"):
+        old.search("river stone", 50, only)
+
+
+def test_files_can_be_added_with_tags(tmp_path: Path):
+    from dataclasses import replace
+
+    book = notebook(tmp_path, CountingEmbedding())
+    one = replace(file("a.txt", text_of(2, 1)), tags=("tax", " TAX "))
+    book.add([one, file("b.txt", text_of(2, 2))])
+    assert by_name(book) == {"a.txt": ("tax",)}
+    book.add([replace(one, tags=("more",)), replace(file("c.txt", "owls"), tags=("Tax",))])
+    assert by_name(book) == {"a.txt": ("more", "tax"), "c.txt": ("tax",)}
+    with pytest.raises(TagInvalid):
+        book.add([replace(file("d.txt", "owls hunt"), tags=("x" * 41,))])
+    assert "d.txt" not in ids(book)
+
+
+def test_damaged_tags_stop_neither_opening_nor_asking_nor_adding(tmp_path: Path):
+    from rag.restriction import Restriction
+
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(2, 1))])
+    book.tag(["a.txt"], add=["tax"])
+    (book.place.folder / "tags/00000001.json").write_bytes(b"{}")
+    assert book.status().verdict.name == "HIT"
+    assert opened(book).search("river stone").passages
+    assert opened(book).search("river stone", 8, Restriction(types=("txt",))).passages
+    with pytest.raises(Damaged, match="Searching without tags goes on"):
+        opened(book).search("river stone", 8, Restriction(tags=("tax",)))
+    book.add([file("b.txt", text_of(2, 2))])
+    book.remove(["a.txt"])
+    book.add([file("a.txt", text_of(2, 1))])
+    assert set(ids(book)) == {"a.txt", "b.txt"}
