@@ -22,8 +22,10 @@ BENCHMARKS = {
     "citations": "citations",
     "answers": "answers",
     "quality": "quality",
+    "reranking": "reranking",
+    "context": "context",
 }
-ASKED_FOR = {"killing", "answers", "quality"}
+ASKED_FOR = {"killing", "answers", "quality", "reranking", "context"}
 """Run only when named."""
 USUAL = [name for name in BENCHMARKS if name not in ASKED_FOR]
 
@@ -43,10 +45,12 @@ def main() -> None:
     extent.add_argument("--large", action="store_const", const="large", dest="extent", help=large)
     parser.set_defaults(extent="usual")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single figure there too")
-    data = "for `quality`: folder of the collections with judged questions; default ../shared/data"
+    data = "for `quality`, `reranking`, `context`: folder of the collections with questions; default ../shared/data"
     parser.add_argument("--data", type=Path, metavar="FOLDER", default=Path("../shared/data"), help=data)
     kept = "for `quality`: keep the vectors of the collections there, and use those that are there"
     parser.add_argument("--vectors", type=Path, metavar="FOLDER", help=kept)
+    model = "for `reranking`: folder or name of a cross-encoder"
+    parser.add_argument("--model", metavar="MODEL", help=model)
     chosen = parser.parse_args()
     unknown = [name for name in chosen.names if name not in BENCHMARKS]
     if unknown:
@@ -55,7 +59,11 @@ def main() -> None:
     with TemporaryDirectory(prefix="ragbook-bench-") as folder:
         for name in chosen.names or USUAL:
             spent, started = cpu(), time.monotonic()
-            more = {"data": chosen.data, "kept": chosen.vectors} if name == "quality" else {}
+            more = {
+                "quality": {"data": chosen.data, "kept": chosen.vectors},
+                "reranking": {"data": chosen.data, "model": chosen.model},
+                "context": {"data": chosen.data},
+            }.get(name, {})
             report = import_module(f"bench.{BENCHMARKS[name]}").measure(Path(folder), chosen.extent, **more)
             report.cpu = cpu() - spent
             print(report.text(), flush=True)

@@ -47,7 +47,7 @@ class Tally:
         if answer.kind == "nothing relevant":
             self.declined += 1
             return
-        said = [_plain(one.quote) for one in answer.citations[:3]]
+        said = [plain(one.quote) for one in answer.citations[:3]]
         self.first += any(all(part in said[0] for part in form) for form in accepted)
         self.in_three += any(all(part in " ".join(said) for part in form) for form in accepted)
 
@@ -90,14 +90,14 @@ def measure(work: Path, extent: str) -> Report:
 
 def _xquad(report: Report, work: Path, language: str, step: int) -> None:
     folder = DATA / "qa" / "xquad" / language
-    questions = _lines(folder / "questions.jsonl")[::step]
+    questions = lines(folder / "questions.jsonl")[::step]
     texts = {path.name: path.read_text("utf-8") for path in sorted((folder / "documents").glob("*.txt"))}
     book = _book(work / f"answers-{language}")
     book.add([Incoming(name, content=text.encode()) for name, text in texts.items()])
     whole, without_paragraph, without_document, elsewhere = Tally(), Tally(), Tally(), Tally()
     opened = open_snapshot(book)
     spent = [_ask(opened, one, whole) for one in questions]
-    for one in _lines(DATA / "qa" / "manuals" / "questions.jsonl"):
+    for one in lines(DATA / "qa" / "manuals" / "questions.jsonl"):
         _ask(opened, one | {"answer": None}, elsewhere)
     for name, text in texts.items():
         mine = [one for one in questions if Path(one["evidence_doc"]).name == name]
@@ -129,7 +129,7 @@ def _xquad(report: Report, work: Path, language: str, step: int) -> None:
 
 def manuals(report: Report, work: Path) -> None:
     """Questions on technical manuals, some without an answer; documents that cannot be read are left out."""
-    questions = _lines(DATA / "qa" / "manuals" / "questions.jsonl")
+    questions = lines(DATA / "qa" / "manuals" / "questions.jsonl")
     home = work / "answers-manuals"
     found = home.exists()
     book = _book(home)
@@ -144,7 +144,7 @@ def manuals(report: Report, work: Path) -> None:
             _ask(opened, one | {"answer": None}, unknown)
         elif one["evidence_doc"].replace("/", "-") in read:
             _ask(opened, one, known)
-    for one in _lines(DATA / "qa" / "xquad" / "en" / "questions.jsonl")[::6]:
+    for one in lines(DATA / "qa" / "xquad" / "en" / "questions.jsonl")[::6]:
         _ask(opened, one | {"answer": None}, foreign)
     _row(report, "manuals: answerable", known)
     _row(report, "manuals: unanswerable", unknown)
@@ -158,17 +158,19 @@ def _ask(opened: Opened, question: Question, tally: Tally) -> float:
     spent = 1000 * (time.perf_counter() - started)
     if not isinstance(answer, Answer):
         raise TypeError("the last item is not the Answer")
-    tally.add(answer, _accepted(question))
+    tally.add(answer, accepted(question))
     return spent
 
 
-def _accepted(question: Question) -> list[list[str]]:
+def accepted(question: Question) -> list[list[str]]:
+    """The forms of the right answer, each of parts that must all be said; none where there is none."""
     if question["answer"] is None:
         return []
-    return [[_plain(part) for part in form] for form in question.get("answer_any") or [[question["answer"]]]]
+    return [[plain(part) for part in form] for form in question.get("answer_any") or [[question["answer"]]]]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text to compare: no capitals, single spaces."""
     return " ".join(text.split()).casefold()
 
 
@@ -183,5 +185,6 @@ def _book(home: Path) -> Notebook:
     return Notebook(Config(home=str(home)), make_embedder=lambda _: model)  # type: ignore[arg-type,return-value]
 
 
-def _lines(path: Path) -> list[Any]:
+def lines(path: Path) -> list[Any]:
+    """The values of a JSONL file."""
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -70,6 +70,16 @@ def read(name: str, folder: Path, kept: Path) -> Collection:
     return Collection(name, documents, questions, judged, owners, chunks, matrix[: len(chunks)], matrix[len(chunks) :])
 
 
+def questions_of(
+    name: str, folder: Path
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[tuple[str, str, int]], dict[str, str]]:
+    """Documents, questions and judgements of one collection; and of which larger text a question is, where there is
+    one."""
+    if not name.startswith("xquad-"):
+        return *_classic(folder), {}
+    return *_passages(folder), {one["id"]: one["evidence_doc"] for one in _lines(folder / "questions.jsonl")}
+
+
 def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 

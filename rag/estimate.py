@@ -11,7 +11,7 @@ from pathlib import Path
 from rag import planner
 from rag.chunking import read_all
 from rag.config import Config
-from rag.errors import BadKey, ReadError
+from rag.errors import BadKey, ModelMissing, ReadError
 from rag.fingerprint import vector_key
 from rag.ground import find_ground
 from rag.names import safe_name
@@ -159,5 +159,9 @@ def _price(config: Config, make_embedder: MakeEmbedder, texts: Sequence[str]) ->
         tokens = sum(count_openai(texts))
         price = embedding_endpoint(replace(config, api_key=None)).embedding_price
         return tokens, None if price is None else tokens * price / 1e6
+    except ModelMissing:  # nor does counting need the model, and a local one costs nothing
+        from rag.embedding.tokens import counter_for
+
+        return sum(counter_for(config)(texts)), 0.0
     tokens = sum(embedder.count_tokens(texts))
     return tokens, embedder.cost(tokens)

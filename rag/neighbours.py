@@ -1,8 +1,8 @@
 """Found chunks joined with those beside them in their source, for a language model to read.
 
 A search ranks chunks; an answer often needs the sentence before or after. So two found chunks that adjoin become one
-passage, and every passage is widened by the chunk before and the chunk after it, best passage first, where there is
-room. Nothing gives way to that: what does not fit stays as it was found.
+passage, and the best passage is widened by the chunk before and the chunk after it, where there is room. Nothing gives
+way to that: what does not fit stays as it was found.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ LONGEST_GAP = 16
 """Characters between two chunks that are still taken for white space, which chunks do not keep at their ends. Behind
 more there may be text that is in no chunk, as in an index adopted from elsewhere."""
 
+WIDENED = 1
+"""How many of the best passages are widened. All of them cost two thirds more tokens and brought the evidence of no
+other question (`docs/answers.md`)."""
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -28,9 +32,9 @@ class Neighbours:
     rows: Sequence[ChunkRow]
 
     def in_context(
-        self, passages: Sequence[Passage], cost: Callable[[Passage], int], room: int, *, widen: bool
+        self, passages: Sequence[Passage], cost: Callable[[Passage], int], room: int, *, widen: int
     ) -> list[Passage]:
-        """`passages`, best first, with those that adjoin joined and, with `widen`, each one widened.
+        """`passages`, best first, with those that adjoin joined and, after that, the best `widen` widened.
 
         A joined passage has the number, chunk, rank and scores of its better part. The sum of `cost` over what is
         returned is at most `room`, if that over `passages` is.
@@ -51,14 +55,13 @@ class Neighbours:
         room -= sum(cost(one.passage) for one in stretches)
         if room < 0:  # two texts together are seldom more tokens than apart, but they can be
             return list(passages)
-        if widen:
-            self._widen(stretches, cost, room)
+        self._widen(stretches, widen, cost, room)
         return [one.passage for one in stretches]
 
-    def _widen(self, stretches: list[_Stretch], cost: Callable[[Passage], int], room: int) -> None:
+    def _widen(self, stretches: list[_Stretch], most: int, cost: Callable[[Passage], int], room: int) -> None:
         of_place = {(row.source_id, row.ordinal): row for row in self.rows}
         taken = {row.id for one in stretches for row in one.rows}
-        for at, stretch in enumerate(stretches):
+        for at, stretch in enumerate(stretches[:most]):
             if not stretch.rows:
                 continue
             first, last = stretch.rows[0], stretch.rows[-1]

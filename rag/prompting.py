@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rag.embedding.tokens import count_bpe
 from rag.errors import ContextTooLong
+from rag.neighbours import WIDENED
 from rag.words import sentences
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def token_counter(model: str) -> tuple[Callable[[str], int], bool]:
 def prompt(question: str, passages: Sequence[Passage], llm: LLM, near: Neighbours | None = None) -> Prompt:
     """The messages that ask `llm`, with as many of the best passages as fit its window.
 
-    With `near`, passages that adjoin are sent as one, and where all of them fit they are widened by the chunks beside
-    them as far as there is room.
+    With `near`, passages that adjoin are sent as one, and where all of them fit the best is widened by the chunks
+    beside it as far as there is room.
 
     Raises:
         ContextTooLong: not even one sentence fits beside the question.
@@ -85,9 +86,9 @@ def prompt(question: str, passages: Sequence[Passage], llm: LLM, near: Neighbour
     room = window - answer_tokens - _FRAME_TOKENS - count(rules) - count(_asked(question, "", fence))
     kept, notes = _fitted(passages, room, count)
     if near is not None and not notes:
-        kept = near.in_context(kept, lambda one: count(_shown(one)) + _APART, room, widen=True)
+        kept = near.in_context(kept, lambda one: count(_shown(one)) + _APART, room, widen=WIDENED)
     elif near is not None and len(kept) > 1:
-        kept = near.in_context(kept, lambda one: count(_shown(one)) + _APART, room, widen=False)
+        kept = near.in_context(kept, lambda one: count(_shown(one)) + _APART, room, widen=0)
     if not kept:
         raise ContextTooLong(
             f"The window of {model} is taken to be {window:,} tokens, which is too small for the question and one "

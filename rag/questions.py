@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from rag.config import LOCAL_MODEL, LOCAL_MODELS, Config
-from rag.errors import BadKey, Damaged, NotFound
+from rag.errors import BadKey, Damaged, ModelMissing, NotFound
 from rag.place import Place
 from rag.spaces import Space, draft
 from rag.spending import Purpose, Recording, recorded
@@ -47,6 +47,7 @@ class Questions:
         self._lock = threading.Lock()
         self._embedder: Embedder | None = None
         self._checked = False
+        self._missing = False
         self._vectors: OrderedDict[str, npt.NDArray[np.float32]] = OrderedDict()
 
     @property
@@ -63,7 +64,8 @@ class Questions:
         return local if {**asdict(self.space), **draft(local)} == asdict(self.space) else None
 
     def vector(self, text: str) -> tuple[npt.NDArray[np.float32] | None, str]:
-        """The (d,) float32 vector of a question, L2-normalised; or None and why there is none, in a sentence.
+        """The (d,) float32 vector of a question, L2-normalised; or None and why there is none, in a sentence: without
+        a key, and where a local model is not installed, there is none.
 
         A question asked before costs nothing. The first one of a process checks the model by its canary, unless the
         model's weights are part of the space by digest.
@@ -79,9 +81,14 @@ class Questions:
             embedder, note = self._ready()
             if embedder is None:
                 return None, note
-            with self._recorded(embedder, "question"):
-                vector = embedder.embed_query(text)
-                self._vectors[text] = vector  # inside: where the ledger fails, what was paid for is kept
+            try:
+                with self._recorded(embedder, "question"):
+                    vector = embedder.embed_query(text)
+                    self._vectors[text] = vector  # inside: where the ledger fails, what was paid for is kept
+                    self._missing = False
+            except ModelMissing as error:  # only loading a local model finds that a file is not the one it should be
+                self._missing = True
+                return None, f"Searched by words only. {error}"
             if len(self._vectors) > _REMEMBERED:
                 self._vectors.popitem(last=False)
             return vector, ""
@@ -102,7 +109,8 @@ class Questions:
     def local(self) -> Embedder | None:
         """The embedder where using it is free of charge and its cosines are those that thresholds were measured with:
         for scoring sentences."""
-        return self._embedder if self.space.provider == "local" and self.space.model == LOCAL_MODEL else None
+        usable = self.space.provider == "local" and self.space.model == LOCAL_MODEL and not self._missing
+        return self._embedder if usable else None
 
     def _recorded(self, embedder: Embedder, purpose: Purpose) -> AbstractContextManager[Recording]:
         return recorded(
@@ -119,7 +127,7 @@ class Questions:
         if self._embedder is None:
             try:
                 self._embedder = self._make(config)
-            except BadKey as error:
+            except (BadKey, ModelMissing) as error:
                 return None, f"Searched by words only. {error}"
         if not self._checked and not self.space.revision:
             before = self._embedder.usage.texts

@@ -6,6 +6,7 @@ where it fails, is stopped or takes too long, all of them keep the order of the 
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import threading
@@ -14,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rag.config import Config
@@ -40,6 +42,8 @@ _LEAST = 32
 _FRAME_TOKENS = 32
 _NUMBER = re.compile(r"(?<!\d)\d{1,4}(?!\d)")
 _REMEMBERED = 256
+_TOGETHER = 8
+"""Pairs that a cross-encoder scores at once: between them a stop and the timeout are looked at."""
 
 _RULES = (
     "You put numbered passages of documents in order, by how well each answers a question.\n"
@@ -134,27 +138,48 @@ class LlmReranker:
 
 class CrossEncoderReranker:
     """Scores each pair of question and passage with a local model of `sentence-transformers`, which whoever wants this
-    installs. The model is loaded once per process, at the first question. Costs no money."""
+    installs. The model is loaded once per process, at the first question. Costs no money. Safe to share by threads,
+    which take turns."""
 
-    def __init__(self, model: str, *, candidates: int = CANDIDATES, load: Callable[[str], Any] | None = None) -> None:
-        """`model` is a name on the Hugging Face hub or a folder; `load` makes of it what has `predict(pairs)`.
+    def __init__(
+        self,
+        model: str,
+        *,
+        candidates: int = CANDIDATES,
+        timeout: float = _TIMEOUT,
+        load: Callable[[str], Any] | None = None,
+    ) -> None:
+        """`model` is a name on the Hugging Face hub or a folder, `timeout` in seconds. `load` makes of the name what
+        has `predict(pairs)`.
 
         Raises:
-            ConfigError: `sentence-transformers` is not installed, or has no such model.
+            ConfigError: `sentence-transformers` is not installed or has no such model, or it is no cross-encoder.
         """
         self.candidates = candidates
         self.name = model
+        self._timeout = timeout
         self._model = (load or _loaded)(model)
+        self._lock = threading.Lock()  # the tokenizers of the library fail when two threads set them at once
 
     def order(self, question: str, passages: Sequence[Passage], *, cancelled: IsCancelled, record: Record) -> list[int]:
-        """As `Reranker.order`: all positions, by falling score. Makes no paid call; a stop before it begins counts."""
+        """As `Reranker.order`: all positions, by falling score. Makes no paid call; taking longer than the timeout is a
+        ModelError."""
         del record  # nothing is paid for
-        if cancelled():
-            raise Cancelled("Stopped.")
-        try:
-            scores = [float(one) for one in self._model.predict([(question, _text(one)) for one in passages])]
-        except Exception as error:
-            raise ModelError(f"The cross-encoder failed: {type(error).__name__}: {str(error)[:200]}") from error
+        pairs = [(question, _text(one)) for one in passages]
+        deadline = time.monotonic() + self._timeout
+        scores: list[float] = []
+        for at in range(0, len(pairs), _TOGETHER):
+            with self._lock:
+                if cancelled():
+                    raise Cancelled("Stopped.")
+                if time.monotonic() > deadline:
+                    raise ModelError(f"The cross-encoder took longer than {self._timeout:g} seconds.")
+                try:
+                    scores += [float(one) for one in self._model.predict(pairs[at : at + _TOGETHER])]
+                except Exception as error:
+                    raise ModelError(f"The cross-encoder failed: {type(error).__name__}: {str(error)[:200]}") from error
+        if not all(map(math.isfinite, scores)):
+            raise ModelError("The cross-encoder failed: a score is not a finite number.")
         return sorted(range(len(scores)), key=lambda at: (-scores[at], at))
 
 
@@ -276,18 +301,35 @@ def _cross_encoder(model: str) -> CrossEncoderReranker:
 def _loaded(model: str) -> Any:
     try:
         package: Any = import_module("sentence_transformers")
-    except ImportError:
+    except ImportError as error:
+        if error.name not in (None, "sentence_transformers"):
+            raise ConfigError(
+                f"RAGBOOK_RERANKER is cross-encoder, but sentence-transformers cannot be imported: {error} "
+                "Install what is missing, or set RAGBOOK_RERANKER to llm or none."
+            ) from error
         raise ConfigError(
             "RAGBOOK_RERANKER is cross-encoder, which needs sentence-transformers. Install it with "
             "`pip install sentence-transformers`, or set RAGBOOK_RERANKER to llm or none."
         ) from None
+    if Path(model).expanduser().is_dir():
+        model = str(Path(model).expanduser())
     try:
-        return package.CrossEncoder(model)
+        loaded = package.CrossEncoder(model)
+        scores = loaded.predict([("Is it one?", "It is one.")], show_progress_bar=False)
     except Exception as error:
         raise ConfigError(
             f"The cross-encoder {model!r} (RAGBOOK_RERANKER_MODEL) cannot be loaded: {str(error)[:200]} "
             "Name a model of the Hugging Face hub or a folder, or set RAGBOOK_RERANKER to none."
         ) from error
+    # The library loads any language model and gives it a layer of random numbers to score with.
+    trained = loaded.model.config.architectures or [type(loaded.model).__name__]
+    if type(loaded.model).__name__ not in trained or scores.shape != (1,):
+        raise ConfigError(
+            f"{model!r} (RAGBOOK_RERANKER_MODEL) is no cross-encoder that gives a pair one score: it is saved as "
+            f"{', '.join(trained)}, with scores for a pair of shape {scores.shape[1:]}. Name another one, such as "
+            "`cross-encoder/ms-marco-MiniLM-L6-v2`, or set RAGBOOK_RERANKER to none."
+        )
+    return loaded
 
 
 def _text(passage: Passage) -> str:

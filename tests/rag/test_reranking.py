@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import textwrap
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -27,15 +30,15 @@ QUESTION = "river stone harbour"
 class CountingReranker(CrossEncoderReranker):
     """Turns the order round. `seen` holds how many passages each call was given."""
 
-    def __init__(self) -> None:
-        super().__init__("turning", load=lambda _: self)
+    def __init__(self, **more) -> None:
+        super().__init__("turning", load=lambda _: self, **more)
         self.seen: list[int] = []
 
     def predict(self, pairs: list[tuple[str, str]]) -> list[float]:
         """The later, the better."""
         assert all(question == QUESTION for question, _ in pairs)
         self.seen.append(len(pairs))
-        return [float(at) for at in range(len(pairs))]
+        return [float(sum(self.seen) - len(pairs) + at) for at in range(len(pairs))]
 
 
 @pytest.fixture
@@ -219,7 +222,7 @@ def test_an_answer_an_evaluation_and_an_explanation_see_it(home):
     assert "re-rank" in explained.stages
     row = asked(snapshot, Question("1", QUESTION, sources=("a.txt",)), 5, answers=True)
     assert row.rank is not None
-    assert reranker.seen == [CANDIDATES], "the same candidates of the same question are looked at once"
+    assert sum(reranker.seen) == CANDIDATES, "the same candidates of the same question are looked at once"
 
 
 def test_an_explanation_prints_the_rank_before(home):
@@ -296,6 +299,122 @@ def test_a_cross_encoder_that_is_not_installed_says_what_to_install(home, monkey
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)  # as Python does for what cannot be imported
     with pytest.raises(ConfigError, match="pip install sentence-transformers"):
         reranked(home, kind="cross-encoder").search(QUESTION)
+
+
+def test_a_score_that_is_no_number_leaves_the_fused_order(home):
+    class Undecided(CountingReranker):
+        def predict(self, pairs):
+            return [float("nan"), *super().predict(pairs)[1:]]
+
+    found = reranked(home, reranker=Undecided(), kind="cross-encoder").search(QUESTION)
+    assert ids(found) == fused(home)
+    assert found.notes == ("Not re-ranked. The cross-encoder failed: a score is not a finite number.",)
+
+
+def test_a_cross_encoder_is_stopped_and_given_up_between_its_batches(home):
+    class Stopping(CountingReranker):
+        """Stopped, or slow, after the first batch."""
+
+        def predict(self, pairs):
+            time.sleep(0.01)
+            return super().predict(pairs)
+
+    stopped = Stopping()
+    found = reranked(home, reranker=stopped, kind="cross-encoder").search(
+        QUESTION, cancelled=lambda: bool(stopped.seen)
+    )
+    assert (ids(found), found.notes) == (fused(home), ("Not re-ranked, because it was stopped.",))
+    slow = Stopping(timeout=0.005)
+    found = reranked(home, reranker=slow, kind="cross-encoder").search(QUESTION)
+    assert ids(found) == fused(home)
+    assert found.notes == ("Not re-ranked. The cross-encoder took longer than 0.005 seconds.",)
+    assert 0 < stopped.seen[0] == slow.seen[0] < CANDIDATES
+    assert len(stopped.seen) == len(slow.seen) == 1
+
+
+def test_threads_take_turns_with_a_cross_encoder():
+    """The tokenizers of the library raise "Already borrowed" where two threads set their padding at once."""
+
+    class Alone(CountingReranker):
+        inside = 0
+
+        def predict(self, pairs):
+            self.inside += 1
+            time.sleep(0.005)
+            assert self.inside == 1
+            self.inside -= 1
+            return super().predict(pairs)
+
+    alone = Alone()
+
+    def order(_):
+        return alone.order(QUESTION, passages(CANDIDATES), cancelled=bool, record=lambda _: None)
+
+    with ThreadPoolExecutor(4) as threads:
+        orders = list(threads.map(order, range(4)))
+    assert all(sorted(one) == list(range(CANDIDATES)) for one in orders)
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A package that stands for `sentence-transformers`: what a folder holds decides what is loaded from it."""
+
+    def write(code):
+        (tmp_path / "sentence_transformers.py").write_text(textwrap.dedent(code))
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "sentence_transformers", raising=False)
+
+    yield write
+    sys.modules.pop("sentence_transformers", None)
+
+
+LOADING = """
+    from types import SimpleNamespace
+    import numpy as np
+
+    class BertForSequenceClassification:
+        config = SimpleNamespace(architectures={architectures})
+
+    class CrossEncoder:
+        def __init__(self, name):
+            self.model = BertForSequenceClassification()
+
+        def predict(self, pairs, show_progress_bar=None):
+            return np.zeros({shape}, dtype=np.float32)
+"""
+
+
+@pytest.mark.parametrize(
+    ("architectures", "shape", "sentence"),
+    [
+        (["BertModel"], "len(pairs)", r"'folder' .* is no cross-encoder .* saved as BertModel"),
+        (["BertForSequenceClassification"], "(len(pairs), 3)", r"with scores for a pair of shape \(3,\)"),
+    ],
+)
+def test_a_model_that_was_not_trained_to_score_pairs_is_refused(library, architectures, shape, sentence):
+    """The library loads it all the same, with a layer of random numbers."""
+    library(LOADING.format(architectures=architectures, shape=shape))
+    with pytest.raises(ConfigError, match=sentence):
+        CrossEncoderReranker("folder")
+
+
+@pytest.mark.parametrize("architectures", [["BertForSequenceClassification"], None])
+def test_a_model_that_was_trained_for_it_is_used(library, architectures):
+    library(LOADING.format(architectures=architectures, shape="len(pairs)"))
+    reranker = CrossEncoderReranker("folder")
+    assert reranker.order("Why?", passages(20), cancelled=bool, record=lambda _: None) == list(range(20))
+
+
+def test_a_cross_encoder_that_cannot_be_loaded_says_which_setting_names_it(library):
+    library("def CrossEncoder(name):\n    raise FileNotFoundError(f'Path {name} not found')")
+    with pytest.raises(ConfigError, match=r"'/none' \(RAGBOOK_RERANKER_MODEL\) cannot be loaded: Path /none not found"):
+        CrossEncoderReranker("/none")
+
+
+def test_what_the_library_itself_is_missing_is_named(library):
+    library("import torch_that_is_not_there")
+    with pytest.raises(ConfigError, match="cannot be imported: No module named 'torch_that_is_not_there'"):
+        CrossEncoderReranker("folder")
 
 
 def test_without_a_language_model_there_is_none_to_ask():
