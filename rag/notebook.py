@@ -375,9 +375,15 @@ class Notebook:
         return list(given.values()), refused, tags
 
     def _refuse_tags(self, incoming: Sequence[Incoming]) -> None:
-        if not any(one.tags for one in incoming):
+        given = any(one.tags for one in incoming)
+        try:
+            of = self.place.tags.newest().of  # also without tags: refuse what a newer Ragbook wrote
+        except Damaged:
+            if given:
+                raise
+        if not given:
             return
-        of, ids = self.place.tags.newest().of, {row.name: row.source_id for row in self._registered()}
+        ids = {row.name: row.source_id for row in self._registered()}
         for one in incoming:
             name = safe_name(one.name)
             changed(of, {ids.get(name, ""): name}, [clean_tag(tag) for tag in one.tags])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from rag.errors import Damaged
+from rag.errors import StoreError
 from rag.restriction import LAST_PAGE, Restriction
 from rag.tags import alike, known_tags
 from ui import session
@@ -84,7 +84,7 @@ def _fields(page: Page) -> None:
 def _tags(page: Page, rows: Sequence[SourceRow], only: Restriction, key: str) -> tuple[str, ...]:
     try:
         of = page.notebook.tags()
-    except Damaged as error:
+    except StoreError as error:
         st.html(f'<p class="small bad" role="alert">{escaped(str(error))}</p>')
         return only.tags
     built = {row.source_id for row in rows}

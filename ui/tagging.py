@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from rag.errors import Damaged, RagbookError, TagInvalid
+from rag.errors import Damaged, RagbookError, StoreError, TagInvalid
 from rag.fingerprint import fingerprint
-from rag.tags import MOST, alike, clean_tag, known_tags
+from rag.tags import MOST, ById, alike, clean_tag, known_tags
 from ui import wording
 from ui.untrusted import escaped
 from ui.widgets import error_card
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from rag import Notebook, SourceRow
 
 _EDITED, _REFUSED = "tags_edited", "tags_refused"
-
-ById = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,10 @@ def current(notebook: Notebook) -> ById | None:
     _take(notebook)
     try:
         return notebook.tags()
-    except Damaged as error:
+    except StoreError as error:
         with error_card(error, "tags"):
-            if notebook.place.tags.damaged() and st.button("Repair", key="tags_repair", icon=":material/healing:"):
+            damaged = isinstance(error, Damaged) and notebook.place.tags.damaged()
+            if damaged and st.button("Repair", key="tags_repair", icon=":material/healing:"):
                 notebook.place.tags.repair()
                 st.rerun()
         return None
@@ -88,7 +87,7 @@ def for_new(notebook: Notebook, turn: int) -> tuple[str, ...]:
     and left out, because the files are not given twice."""
     try:
         known = known_tags(notebook.tags())
-    except Damaged:
+    except StoreError:
         return ()  # said above the table
     typed = st.multiselect(
         "Tags for what you add",

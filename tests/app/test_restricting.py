@@ -12,6 +12,9 @@ import rag
 from rag.restriction import Restriction
 from tests.app.walking import words
 from tests.rag.reading.builders import pdf
+from ui.asking import _partial
+from ui.cells import Asked
+from ui.frame import Page
 
 Open = Callable[..., AppTest]
 QUESTION = "Within how many days may units be returned?"
@@ -99,6 +102,12 @@ def test_the_note_of_an_older_snapshot_asks_of_what_the_cell_was_asked_of(open_p
     asked = [cell.answer for cell in built.cells()]
     assert [answer.snapshot for answer in asked] == [2, 2]
     assert [answer.only for answer in asked] == [Restriction(types=("md",)), None]
+
+
+def test_what_a_stopped_question_was_asked_of_is_kept(built: rag.Notebook) -> None:
+    only = Restriction(types=("md",))
+    answer = _partial(Page(built, built.status(), 0.0), 1, Asked(QUESTION, only), "Until")
+    assert (answer.question, answer.text, answer.kind, answer.only) == (QUESTION, "Until", "stopped", only)
 
 
 def test_a_tag_that_nobody_has_any_more_is_told(open_page: Open, built: rag.Notebook) -> None:

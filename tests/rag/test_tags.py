@@ -10,6 +10,7 @@ import pytest
 from rag.errors import Damaged, NewerFormat, NotFound, TagInvalid
 from rag.manifest import dump_checked
 from rag.objects import Objects
+from rag.snapshots import lease
 from rag.tags import MOST, Tags, alike, changed, clean_tag, known_tags, refuse_absent
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, lying, names, notebook, opened, python, said, text_of
@@ -255,6 +256,26 @@ def test_tagging_builds_nothing_and_calls_no_model(tmp_path: Path):
     with pytest.raises(NotFound, match=r"no source 'c.txt' .* It has: a.txt, b.txt"):
         book.tag(["a.txt", "c.txt"], add=["x"])
     assert by_name(book)["a.txt"] == ("2026", "Tax")
+
+
+def test_tagging_waits_for_no_build(tmp_path: Path):
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(2, 1))])
+    with lease(book.place.folder, wait_seconds=0):
+        book.tag(["a.txt"], add=["tax"])
+    assert by_name(book) == {"a.txt": ("tax",)}
+
+
+def test_tags_of_a_newer_ragbook_are_refused_before_anything_is_kept(tmp_path: Path):
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(2, 1))])
+    book.place.objects.create(
+        "notebooks/main/tags/00000001.json", dump_checked({"format": 99, "number": 1, "tags": {}})
+    )
+    with pytest.raises(NewerFormat):
+        book.add([file("b.txt", text_of(2, 2))])
+    assert set(ids(book)) == {"a.txt"}
+    assert opened(book).search("river stone").passages
 
 
 def test_tags_stay_when_the_content_or_the_name_changes(tmp_path: Path):
