@@ -59,7 +59,7 @@ def request(asked: Asked) -> None:
 
 
 def _again(cell: Cell) -> None:
-    """Ask the question of a cell again, of what it was asked of, whatever the popover says now."""
+    """Ask the question of a cell again, of what it was asked of, whatever the dialog says now."""
     request(Asked(cell.answer.question, cell.answer.only, cell.id))
 
 

@@ -1,4 +1,4 @@
-"""The popover "Search in…" above the question box: what the next questions of this session are asked of."""
+"""The dialog "Search in…" above the question box: what the next questions of this session are asked of."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ui.untrusted import escaped, visible
 if TYPE_CHECKING:
     from rag import SourceRow
 
+_OPEN = "search_in_open"
 _PAGED = "application/pdf"
 """The one kind of source that is read with its pages."""
 
@@ -31,25 +32,49 @@ def restriction(page: Page) -> Restriction | None:
 
 
 def search_in(page: Page) -> None:
-    """Draw the popover, and beside it what is chosen. The list of sources is read only while it is open."""
+    """Draw the button that opens the dialog, and beside it what is chosen. The list of sources is read only while the
+    dialog is open."""
     with (
         boundary("search_in"),
         st.container(horizontal=True, vertical_alignment="center", gap="small", key="search_in_row"),
     ):
-        popover = st.popover(
-            "Search in…", icon=":material/filter_alt:", type="tertiary", key="search_in", on_change="rerun"
-        )
-        if popover.open:
-            with popover:
-                _fields(page)
+        st.button("Search in…", icon=":material/filter_alt:", type="tertiary", key="search_in", on_click=_open)
         only = restriction(page)
         if only is not None:
             st.html(f'<p class="small" data-hook="search-in">Only {escaped(_words(only))}</p>')
-            if st.button("Search everything", type="tertiary", key="search_everything"):
-                # New widgets: a closed popover's fields would come back with what they last held.
-                st.session_state["search_in_round"] = _round() + 1
-                st.session_state.pop(_key(page))
+            st.button(
+                "Search everything", type="tertiary", key="search_everything", on_click=_search_everything, args=(page,)
+            )
+        if st.session_state.get(_OPEN):
+            _dialog(page)
+
+
+# A popover would have the little room that is left below it: its row stands right above the question box.
+@st.dialog("Search in…", icon=":material/filter_alt:", on_dismiss=lambda: _close())
+def _dialog(page: Page) -> None:
+    with boundary("search_in_fields"):
+        _fields(page)
+        with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+            st.button(
+                "Search everything", type="tertiary", key="reset_search", on_click=_search_everything, args=(page,)
+            )
+            if st.button("Done", type="primary", key="search_in_done"):
+                _close()
                 st.rerun()
+
+
+def _open() -> None:
+    st.session_state[_OPEN] = True
+
+
+def _close() -> None:
+    st.session_state[_OPEN] = False
+
+
+def _search_everything(page: Page) -> None:
+    # New widgets: those of before would come back with what they last held.
+    st.session_state["search_in_round"] = _round() + 1
+    st.session_state.pop(_key(page), None)
 
 
 def _fields(page: Page) -> None:
