@@ -386,7 +386,8 @@ class Notebook:
         ids = {row.name: row.source_id for row in self._registered()}
         for one in incoming:
             name = safe_name(one.name)
-            changed(of, {ids.get(name, ""): name}, [clean_tag(tag) for tag in one.tags])
+            own = ids.get(name, "")
+            changed({own: of.get(own, ())}, {own: name}, [clean_tag(tag) for tag in one.tags])
 
     def _tag_added(self, before: Collection[str], tags: Mapping[str, Sequence[str]]) -> None:
         """Give the sources that were just registered their tags, and new ones no others: what had the same id before

@@ -91,9 +91,12 @@ def newly(of: ById, fresh: Collection[str], given: Mapping[str, tuple[str, Seque
     """`of` with the tags that were given with sources (ids to names and clean tags) added to them; `fresh` ones have no
     others. Raises TagInvalid as `changed`."""
     after: ById = {source_id: tags for source_id, tags in of.items() if source_id not in fresh}
+    alike_given: dict[tuple[str, ...], dict[str, str]] = {}  # thousands of files may be added with the same tags
     for source_id, (name, tags) in given.items():
+        alike_given.setdefault(tuple(tags), {})[source_id] = name
+    for tags, sources in alike_given.items():
         if tags:
-            after = changed(after, {source_id: name}, tags)
+            after = changed(after, sources, tags)
     return after
 
 
@@ -176,10 +179,11 @@ class Tags:
         from rag.checks import set_aside  # imports the place, which imports this
 
         while True:
+            number = self._next_number()  # before the look, so that what another writes after it is not undone
             found, damaged = self._look()
             if not damaged:
                 return []
-            if self._create(self._next_number(), found.of):  # first: their numbers stay taken until there is a newer
+            if self._create(number, found.of):  # first: their numbers stay taken until there is a newer one
                 break
         said = [f"The tags are again as in the newest object that can be read: {len(found.of):,} sources have some."]
         for name, _ in damaged:

@@ -210,6 +210,27 @@ def test_damage_is_told_and_repaired(how: str, tags: Tags, tmp_path: Path):
     assert tags.repair() == tags.damaged() == []
 
 
+def test_a_repair_undoes_nothing_that_comes_between(tags: Tags, tmp_path: Path):
+    """Another one repairs and tags while this one has looked and not yet written."""
+    tags.change(lambda of: changed(of, A, ["first"]))
+    tags.change(lambda of: changed(of, A, ["tax"]))
+    damage(tmp_path / "notebooks/n/tags/00000002.json", "empty")
+
+    class Late(Tags):
+        looked = False
+
+        def _look(self):
+            found = super()._look()
+            if not self.looked:
+                self.looked = True
+                tags.repair()
+                tags.change(lambda of: changed(of, A, ["between"]))
+            return found
+
+    assert Late(Objects(tmp_path), "n").repair() == []
+    assert tags.newest().of == {"a": ("between", "first")}
+
+
 def test_tags_of_a_newer_ragbook_are_left_alone(tags: Tags, tmp_path: Path):
     body = {"format": 99, "number": 1, "tags": {}}
     Objects(tmp_path).create("notebooks/n/tags/00000001.json", dump_checked(body))
