@@ -60,8 +60,7 @@ def asked(home: str, texts: list[str], rounds: int) -> contestant.Result:
     vectors: dict[str, Any] = {text: searcher.questions.vector(text)[0] for text in texts}
 
     def rows(text: str) -> list[Any]:
-        numbers = [number for number, _ in reader.nearest(vectors[text], HITS)]
-        return list(zip(reader.places_of(numbers), reader.texts_at(numbers), strict=True))
+        return reader.passages_at([number for number, _ in reader.nearest(vectors[text], HITS)])
 
     vectors_alone: Any = _NoWords(reader)
     words_alone: Any = _NoVectors(searcher.questions)
