@@ -17,6 +17,7 @@ BENCHMARKS = {
     "append": "appending",
     "embed": "embedding",
     "exact": "exact_search",
+    "hybrid": "hybrid",
     "growth": "growth",
     "killing": "surviving",
     "citations": "citations",

@@ -15,6 +15,7 @@ from typing import Any
 import ir_measures
 import numpy as np
 
+from bench import hybrid
 from bench.figures import Report
 from bench.judged import Collection, find, read
 from bench.meter import cpu
@@ -79,6 +80,7 @@ def measure(work: Path, extent: str, data: Path, kept: Path | None) -> Report:
         _reached(report, f"{name}: nDCG@10 over BM25", ours, others["BM25"], goal)
         best = max(others, key=lambda title: others[title])
         _reached(report, f"{name}: nDCG@10 over the best other, {best}", ours, others[best], 1.0)
+    report.further.append(hybrid.measure(work, extent))
     return report
 
 

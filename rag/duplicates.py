@@ -18,7 +18,7 @@ ALIKE = 0.8
 RUN = 5
 _NEAR = 0.5
 """Share of the plain words that texts that are alike have in common at the very least."""
-_BITS = 1024
+_BITS = 1024  # a power of two
 
 
 class Likeness:
@@ -108,8 +108,9 @@ class _Signatures:
         counts = np.array([len(one) for one in words], dtype=np.int64)
         places = np.fromiter(map(hash, chain.from_iterable(words)), dtype=np.int64, count=int(counts.sum()))
         bits = np.zeros((len(texts), _BITS), dtype=np.bool_)
-        bits[np.repeat(np.arange(len(texts)), counts), places % _BITS] = True
-        return cls(counts, counts - bits.sum(axis=1), np.packbits(bits, axis=1).view(np.uint64))
+        bits[np.repeat(np.arange(len(texts)), counts), places & (_BITS - 1)] = True
+        packed = np.packbits(bits, axis=1).view(np.uint64)
+        return cls(counts, counts - np.bitwise_count(packed).sum(axis=1, dtype=np.int64), packed)
 
     def __add__(self, others: _Signatures) -> _Signatures:
         return _Signatures(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rag.citations import Found, Passage
 from rag.config import MULTILINGUAL_MODEL
@@ -135,38 +135,39 @@ class Searcher:
         order = sorted(fused, key=lambda number: (-fused[number], -dense.get(number, -1.0), number))
         distinct = Distinct(k)
         alike: list[list[int]] = []
+        rows: dict[int, dict[str, Any]] = {}
         # In steps: a text that stands in many sources must not crowd the others out. Their scores are next to each
         # other, so a step of some size finds them all.
         size = max(2 * k, _STEP)
         for at in range(0, len(order), size):
             step = order[at : at + size]
-            for number, told in zip(step, distinct.add(self.reader.texts_at(step)), strict=True):
+            found = self.reader.passages_at(step)
+            rows |= zip(step, found, strict=True)
+            for number, told in zip(step, distinct.add([one["text"] for one in found]), strict=True):
                 if told == len(alike):
                     alike.append([])
                 alike[told].append(number)
             if len(alike) >= k:
                 break
-        shown = [number for numbers in alike[:k] for number in numbers]
-        places = dict(zip(shown, self.reader.places_of(shown), strict=True))
         passages: list[Passage] = []
         for text, numbers in zip(distinct.texts[:k], alike, strict=False):
             first = numbers[0]
-            place = places[first]
-            others = {self.names.get(places[number]["source_id"], "?") for number in numbers[1:]}
-            name = self.names.get(place["source_id"], "?")
+            row = rows[first]
+            others = {self.names.get(rows[number]["source_id"], "?") for number in numbers[1:]}
+            name = self.names.get(row["source_id"], "?")
             passages.append(
                 Passage(
                     n=len(passages) + 1,
-                    chunk_id=place["id"],
-                    source_id=place["source_id"],
+                    chunk_id=row["id"],
+                    source_id=row["source_id"],
                     source=name,
                     text=text,
                     score=round(fused[first], 6),
-                    page=place["page"],
-                    page_end=place["page_end"],
-                    start=place["start"],
-                    end=place["end"],
-                    heading=place["heading"],
+                    page=row["page"],
+                    page_end=row["page_end"],
+                    start=row["start"],
+                    end=row["end"],
+                    heading=row["heading"],
                     dense=_rounded(dense.get(first)) if weigh(first) else None,
                     lexical=_rounded(lexical.get(first)),
                     also_in=tuple(sorted(others - {name})),

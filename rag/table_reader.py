@@ -35,7 +35,7 @@ _IDS_IN_FILTER = 64  # up to so many ids are looked up by a scan, as long as tho
 _ROW_IDS_IN_SQL = 5000  # more allowed rows than this: search all, then drop the others
 _TIES = 64  # asked for beyond k, so that the order among equal scores is ours
 
-_RESIDENT = ("id", "source_id", "page", "page_end", "start", "end", "heading")
+_PLACE = ("id", "source_id", "page", "page_end", "start", "end", "heading")
 """Some 100 bytes per chunk. Reading them for each question took half as long again as its texts alone."""
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class TableReader:
         self.dimensions, self.space = int(described["dimensions"]), str(described["space"])
         self.analysed = is_analysed(schema)
         self._columns = COLUMNS if self.analysed else COLUMNS_1
-        self._resident = (*_RESIDENT, "language") if self.analysed else _RESIDENT
+        self._placed = False
 
     @cached_property
     def count(self) -> int:
@@ -98,7 +98,7 @@ class TableReader:
         """Languages of the chunks by row number; all empty in a table of format 1."""
         return self._once(
             "languages",
-            lambda: tuple(self.places()["language"].to_pylist()) if self.analysed else ("",) * self.count,
+            lambda: tuple(self._scan(("language",))["language"].to_pylist()) if self.analysed else ("",) * self.count,
         )
 
     def spoken(self) -> frozenset[str]:
@@ -106,14 +106,9 @@ class TableReader:
         return self._once("spoken", lambda: frozenset(self.languages()))
 
     def places(self) -> pa.Table:
-        """Where each chunk stands, by row number: `id`, `source_id`, `page`, `page_end`, `start`, `end`, `heading`, and
-        from format 2 on `language`. Resident, each column in one piece."""
-        return self._once("places", lambda: self.scan(self._resident).combine_chunks())
-
-    def places_of(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
-        """Where the chunks of those numbers stand, in the order given."""
-        found: list[dict[str, Any]] = self.places().take(pa.array(numbers, pa.int64())).to_pylist()
-        return found
+        """Where each chunk stands, by row number: `id`, `source_id`, `page`, `page_end`, `start`, `end` and `heading`.
+        Resident, each column in one piece."""
+        return self._once("places", lambda: self.scan(_PLACE).combine_chunks())
 
     def metadata(self) -> tuple[dict[str, Any], ...]:
         """Metadata by row number, parsed once. Shared: not to be changed."""
@@ -206,9 +201,18 @@ class TableReader:
         columns = [*self._columns, *(["vector"] if with_vectors else [])]
         return self._taken(numbers, columns, lambda taken: from_arrow(taken, self.path))
 
-    def texts_at(self, numbers: Sequence[int]) -> list[str]:
-        """The texts of the rows of those numbers, in the order given."""
-        return self._taken(numbers, ["text"], lambda taken: taken["text"].to_pylist())
+    def passages_at(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """`text` and the columns of `places` of the rows of those numbers, in the order given.
+
+        Places are read from the table for the first question, which is in a hurry, and are resident from the second on.
+        """
+        if self._placed or "places" in self._loaded:
+            texts = self._taken(numbers, ["text"], lambda taken: taken["text"].to_pylist())
+            places = self.places().take(pa.array(numbers, pa.int64()))
+            found: list[dict[str, Any]] = places.append_column("text", pa.array(texts, pa.string())).to_pylist()
+            return found
+        self._placed = True
+        return self._taken(numbers, ["text", *_PLACE], lambda taken: taken.to_pylist())
 
     def rows(self, ids: Sequence[str], with_vectors: bool = False) -> list[ChunkRow]:
         """The rows of `ids`, in the order given; unknown ids are left out."""
@@ -287,17 +291,18 @@ class TableReader:
         width = self.dimensions
         matrix = np.empty((0, width), dtype=np.float32)
         row_ids: list[NDArray[np.uint64]] = []
-        places: list[pa.RecordBatch] = []
+        languages: list[str] = []
         filled = 0
         # Small tables: one batch, whose memory becomes the matrix. Large ones: never twice in memory.
         whole = self.count <= _ZERO_COPY_ROWS
         with reading(self.path, self.version):
-            # The places along with them: a scan of their own would take half as long again.
-            query = self._table.query().select(["vector", "_rowid", *self._resident])
+            # The languages along with them: a scan of their own would take as long again.
+            query = self._table.query().select(["vector", "_rowid", *(["language"] if self.analysed else [])])
             for batch in batches(query, max(1, self.count) if whole else 16_384):
                 part = batch.column(0).flatten().to_numpy().reshape(-1, width)
                 row_ids.append(batch.column(1).to_numpy())
-                places.append(batch.select(list(self._resident)))
+                if self.analysed:
+                    languages += batch.column(2).to_pylist()
                 if len(part) == self.count:
                     matrix = part
                 elif filled + len(part) <= self.count:
@@ -309,8 +314,8 @@ class TableReader:
             raise Damaged(f"{self.path.name} version {self.version} is damaged: {filled} of {self.count} vectors.")
         ids = np.concatenate(row_ids) if row_ids else np.empty(0, dtype=np.uint64)
         self._loaded.setdefault("row_ids", _rising(ids, self.path))
-        if places:
-            self._loaded.setdefault("places", pa.Table.from_batches(places).combine_chunks())
+        if self.analysed:
+            self._loaded.setdefault("languages", tuple(languages))
         return ExactIndex(matrix)
 
     def _is_indexed(self) -> bool:

@@ -93,6 +93,8 @@ def test_a_row_that_cannot_be_is_damage_and_not_a_score(poison: float) -> None:
     matrix[17, 3] = poison
     with pytest.raises(Damaged, match="bytes have changed"):
         ExactIndex(matrix).top(np.ones(8), 3)
+    with pytest.raises(Damaged, match="bytes have changed"):
+        ExactIndex(matrix).cosines(np.ones(8), np.array([3, 17]))
 
 
 @pytest.mark.parametrize(

@@ -149,3 +149,29 @@ def test_scores_fall_and_equal_ones_come_in_row_order(table: ChunkTable) -> None
     assert hits[0][0] == "best"
     assert [name for name, _ in hits[1:]] == [f"{n}" for n in range(9)]
     assert [score for _, score in hits] == sorted((score for _, score in hits), reverse=True)
+
+
+def test_passages_are_the_same_for_the_first_question_and_any_later_one(table: ChunkTable) -> None:
+    table.replace(["a"], [row(f"a-{n}", "a", f"text {n}", page=n or None, start=n, heading=f"h{n}") for n in range(9)])
+    reader = table.reader()
+    asked = [7, 0, 3, 3]
+    first, later = reader.passages_at(asked), reader.passages_at(asked)
+    for found in (first, later):
+        assert [(one["id"], one["text"], one["page"], one["start"]) for one in found] == [
+            (f"a-{n}", f"text {n}", n or None, n) for n in asked
+        ]
+        assert [one["heading"] for one in found] == [f"h{n}" for n in asked]
+    assert reader.passages_at([]) == []
+
+
+def test_what_was_begun_finds_what_asking_at_once_finds(table: ChunkTable) -> None:
+    table.replace(["a"], many("a", 60))
+    reader = table.reader()
+    for question, rows in (("w3 dog", None), ("w3", np.arange(20)), ("", None), ("dog", np.arange(0))):
+        begun = reader.begin_matching(question, 7, rows)
+        assert reader.matching(question, 7, rows, begun) == reader.matching(question, 7, rows)
+    assert not reader.resident
+    nearest = reader.nearest(vector(1), 60)
+    assert reader.resident
+    assert reader.cosines(vector(1), [number for number, _ in nearest[::-1]]) == nearest[::-1]
+    assert reader.cosines(vector(1), []) == []
