@@ -209,6 +209,7 @@ class Reranking:
         if self._notebook.config.reranker == "none" or len(found.passages) < 2:
             return found
         started = time.monotonic()
+        question = question.encode("utf-8", "replace").decode()  # half of a surrogate pair: no model takes it
         notes: list[str] = []
         used: list[LlmUsage] = []
         order: list[int] = []

@@ -301,6 +301,21 @@ def test_a_cross_encoder_that_is_not_installed_says_what_to_install(home, monkey
         reranked(home, kind="cross-encoder").search(QUESTION)
 
 
+@pytest.mark.parametrize("kind", ["llm", "cross-encoder"])
+def test_half_of_a_surrogate_pair_is_no_failure(home, kind):
+    """A command line and JSON can hold one, which no model takes."""
+
+    class Strict(CountingReranker):
+        def predict(self, pairs):
+            assert all("\ud800" not in question for question, _ in pairs)
+            return [float(at) for at in range(len(pairs))]
+
+    reranker = Strict() if kind == "cross-encoder" else LlmReranker(ScriptedLLM("2, 1"))
+    found = reranked(home, reranker=reranker, kind=kind).search(f"{QUESTION} \ud800", 5)
+    assert len(found.passages) == 5
+    assert found.notes == ()
+
+
 def test_a_score_that_is_no_number_leaves_the_fused_order(home):
     class Undecided(CountingReranker):
         def predict(self, pairs):
