@@ -159,7 +159,7 @@ class CrossEncoderReranker:
         self.name = model
         self._timeout = timeout
         self._model = (load or _loaded)(model)
-        self._lock = threading.Lock()  # the tokenizers of the library fail when two threads set them at once
+        self._lock = threading.Lock()  # the library promises nothing about two threads at once
 
     def order(self, question: str, passages: Sequence[Passage], *, cancelled: IsCancelled, record: Record) -> list[int]:
         """As `Reranker.order`: all positions, by falling score. Makes no paid call; taking longer than the timeout is a
@@ -209,6 +209,7 @@ class Reranking:
         if self._notebook.config.reranker == "none" or len(found.passages) < 2:
             return found
         started = time.monotonic()
+        question = question.encode("utf-8", "replace").decode()  # half of a surrogate pair: no model takes it
         notes: list[str] = []
         used: list[LlmUsage] = []
         order: list[int] = []
@@ -318,15 +319,19 @@ def _loaded(model: str) -> Any:
         scores = loaded.predict([("Is it one?", "It is one.")], show_progress_bar=False)
     except Exception as error:
         raise ConfigError(
-            f"The cross-encoder {model!r} (RAGBOOK_RERANKER_MODEL) cannot be loaded: {str(error)[:200]} "
+            f"The cross-encoder {model!r} (RAGBOOK_RERANKER_MODEL) cannot be loaded: {str(error)[:200].rstrip('. ')}. "
             "Name a model of the Hugging Face hub or a folder, or set RAGBOOK_RERANKER to none."
         ) from error
     # The library loads any language model and gives it a layer of random numbers to score with.
     trained = loaded.model.config.architectures or [type(loaded.model).__name__]
-    if type(loaded.model).__name__ not in trained or scores.shape != (1,):
+    wrong = ""
+    if type(loaded.model).__name__ not in trained:
+        wrong = f"it is a {', '.join(trained)}, which was not trained to score pairs"
+    elif scores.shape != (1,):
+        wrong = f"it gives a pair {scores.size} scores instead of one"
+    if wrong:
         raise ConfigError(
-            f"{model!r} (RAGBOOK_RERANKER_MODEL) is no cross-encoder that gives a pair one score: it is saved as "
-            f"{', '.join(trained)}, with scores for a pair of shape {scores.shape[1:]}. Name another one, such as "
+            f"{model!r} (RAGBOOK_RERANKER_MODEL) cannot put passages in order: {wrong}. Name another one, such as "
             "`cross-encoder/ms-marco-MiniLM-L6-v2`, or set RAGBOOK_RERANKER to none."
         )
     return loaded

@@ -301,6 +301,21 @@ def test_a_cross_encoder_that_is_not_installed_says_what_to_install(home, monkey
         reranked(home, kind="cross-encoder").search(QUESTION)
 
 
+@pytest.mark.parametrize("kind", ["llm", "cross-encoder"])
+def test_half_of_a_surrogate_pair_is_no_failure(home, kind):
+    """A command line and JSON can hold one, which no model takes."""
+
+    class Strict(CountingReranker):
+        def predict(self, pairs):
+            assert all("\ud800" not in question for question, _ in pairs)
+            return [float(at) for at in range(len(pairs))]
+
+    reranker = Strict() if kind == "cross-encoder" else LlmReranker(ScriptedLLM("2, 1"))
+    found = reranked(home, reranker=reranker, kind=kind).search(f"{QUESTION} \ud800", 5)
+    assert len(found.passages) == 5
+    assert found.notes == ()
+
+
 def test_a_score_that_is_no_number_leaves_the_fused_order(home):
     class Undecided(CountingReranker):
         def predict(self, pairs):
@@ -333,8 +348,6 @@ def test_a_cross_encoder_is_stopped_and_given_up_between_its_batches(home):
 
 
 def test_threads_take_turns_with_a_cross_encoder():
-    """The tokenizers of the library raise "Already borrowed" where two threads set their padding at once."""
-
     class Alone(CountingReranker):
         inside = 0
 
@@ -387,8 +400,8 @@ LOADING = """
 @pytest.mark.parametrize(
     ("architectures", "shape", "sentence"),
     [
-        (["BertModel"], "len(pairs)", r"'folder' .* is no cross-encoder .* saved as BertModel"),
-        (["BertForSequenceClassification"], "(len(pairs), 3)", r"with scores for a pair of shape \(3,\)"),
+        (["BertModel"], "len(pairs)", r"'folder' .*: it is a BertModel, which was not trained to score pairs"),
+        (["BertForSequenceClassification"], "(len(pairs), 3)", "it gives a pair 3 scores instead of one"),
     ],
 )
 def test_a_model_that_was_not_trained_to_score_pairs_is_refused(library, architectures, shape, sentence):
@@ -407,7 +420,9 @@ def test_a_model_that_was_trained_for_it_is_used(library, architectures):
 
 def test_a_cross_encoder_that_cannot_be_loaded_says_which_setting_names_it(library):
     library("def CrossEncoder(name):\n    raise FileNotFoundError(f'Path {name} not found')")
-    with pytest.raises(ConfigError, match=r"'/none' \(RAGBOOK_RERANKER_MODEL\) cannot be loaded: Path /none not found"):
+    with pytest.raises(
+        ConfigError, match=r"'/none' \(RAGBOOK_RERANKER_MODEL\) cannot be loaded: Path /none not found\. Name"
+    ):
         CrossEncoderReranker("/none")
 
 
