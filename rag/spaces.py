@@ -255,18 +255,30 @@ class Spaces:
         """
         import numpy as np
 
+        space, created, endpoint, canary = self._read(fp)
+        texts, queries = (np.frombuffer(raw, "<f4").reshape(len(CANARY_TEXTS), space.dimensions) for raw in canary)
+        return SavedSpace(space, created, endpoint, texts, queries)
+
+    def check_saved(self, fp: str) -> None:
+        """As `get`, for looking: without numpy, which takes longer to load than a verdict to find."""
+        self._read(fp)
+
+    def _read(self, fp: str) -> tuple[Space, str, str, tuple[bytes, bytes]]:
+        """A saved space, when and at which endpoint it was met, and its canary as little-endian float32."""
         name = f"{self.folder(fp)}/space.json"
         body = self._body(name)
         space = Space(**body["space"])
         if space.fingerprint != fp:
             raise Damaged(f"{name} fails its check: it describes another space.")
 
-        def matrix(key: str) -> npt.NDArray[np.float32]:
-            flat = np.frombuffer(base64.b64decode(body["canary"][key]), dtype="<f4")
-            return flat.reshape(len(CANARY_TEXTS), space.dimensions)
+        def raw(key: str) -> bytes:
+            found = base64.b64decode(body["canary"][key])
+            if len(found) != (expected := 4 * len(CANARY_TEXTS) * space.dimensions):
+                raise ValueError(f"{key} has {len(found)} bytes instead of {expected}")
+            return found
 
         try:
-            return SavedSpace(space, body["created"], body["endpoint"], matrix("text_vectors"), matrix("query_vectors"))
+            return space, str(body["created"]), str(body["endpoint"]), (raw("text_vectors"), raw("query_vectors"))
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"{name} fails its check: {error!r} while reading its canary.") from error
 

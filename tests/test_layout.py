@@ -224,8 +224,35 @@ def test_showing_a_verdict_loads_neither_llama_index_nor_lancedb(tmp_path: Path)
     )
     found = set(loaded_after(code, tmp_path / "home"))
     assert not {"llama_index", "lancedb", "pyarrow", "onnxruntime", "openai", "streamlit"} & found
-    assert not {"onnx", "Stemmer", "py3langid"} & found
+    assert not {"onnx", "Stemmer", "py3langid", "numpy"} & found
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("embedder", ["local", "openai-compatible"])
+def test_a_verdict_needs_not_even_numpy(tmp_path: Path, embedder: str) -> None:
+    from rag.config import Config
+    from rag.notebook import Incoming, Notebook
+    from tests.doubles import CountingEmbedding, embedder_of
+
+    config = Config(home=str(tmp_path))
+    notebook = Notebook(config)
+    if embedder != "local":
+        config = Config(home=str(tmp_path), embedder=embedder, embed_model="m", embed_base_url="http://localhost:1/v1")
+        notebook = Notebook(config, make_embedder=lambda _: embedder_of(CountingEmbedding()))
+    notebook.add([Incoming("a.txt", content=b"Some words to find.")])
+    environment = {
+        "RAGBOOK_HOME": config.home,
+        "RAGBOOK_EMBEDDER": config.embedder,
+        "RAGBOOK_EMBED_MODEL": config.embed_model,
+        "RAGBOOK_EMBED_BASE_URL": config.embed_base_url or "",
+    }
+    code = (
+        f"import os; os.environ.update({environment!r})\n"
+        "from rag.cli import main\n"
+        "assert main(['status']) == 0\n"
+        "assert main(['history']) == 0"
+    )
+    assert loaded_after(code) == []
 
 
 def test_a_verdict_on_a_built_notebook_loads_them_neither(tmp_path: Path) -> None:
