@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag import planner
+from rag.canary import CANARY_TEXTS
 from rag.chunking import read_all
 from rag.config import Config
 from rag.errors import BadKey, ReadError
@@ -24,7 +25,7 @@ from rag.place import Place
 from rag.planner import Given
 from rag.rehearsal import rehearsed, stand_in
 from rag.results import Read, results, source_counts, standing
-from rag.spaces import CANARY_TEXTS, Space, draft
+from rag.spaces import Space, draft
 from rag.vectors import VectorCache
 
 _AT_ONCE = 4096

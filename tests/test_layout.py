@@ -17,7 +17,10 @@ import rag
 
 ROOT = Path(__file__).parent.parent
 BANNED_NAMES = ("utils", "helpers", "common", "manager", "service", "data", "info", "process", "handle")
-MODELS = ("rag.embedding", "rag.llms", "rag.spaces", "rag.answering", "openai", "onnxruntime", "llama_index.embeddings")
+MODELS = (
+    *("rag.embedding", "rag.llms", "rag.spaces", "rag.canary", "rag.answering"),
+    *("openai", "onnxruntime", "llama_index.embeddings"),
+)
 HEAVY = (
     *("llama_index", "lancedb", "pyarrow", "numpy", "onnx", "onnxruntime", "openai", "streamlit"),
     *("Stemmer", "py3langid"),
