@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rag import planner
 from rag.canary import CANARY_TEXTS
-from rag.chunking import read_all
+from rag.chunking import came_back, original_of, read_all
 from rag.config import Config
 from rag.errors import BadKey, ReadError
 from rag.fingerprint import vector_key
@@ -20,7 +20,6 @@ from rag.notebook import Incoming, Notebook, name_in_batch, origin_of
 from rag.originals import measured
 from rag.outcome import SourceCounts, count
 from rag.paying import MakeEmbedder
-from rag.pipeline import came_back, original_of
 from rag.place import Place
 from rag.planner import Given
 from rag.rehearsal import rehearsed, stand_in
