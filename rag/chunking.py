@@ -15,6 +15,7 @@ from rag.embedding.tokens import tokenizer_for
 from rag.errors import ReadError
 from rag.fingerprint import chunk_id
 from rag.languages import detect_each
+from rag.place import Place
 from rag.planner import SourceRow
 from rag.reading import Readers
 from rag.results import Read
@@ -22,6 +23,9 @@ from rag.splitting import split
 
 GROUP = 2048
 """Chunks written in one commit of the table: bounds the vectors in memory (2,048 × 3,072 × 4 bytes = 25 MB)."""
+
+_NO_ORIGINAL = "The original "
+"""Begins the one kind of reason for failing that the same bytes can cure."""
 
 
 def read_all(rows: Sequence[SourceRow], path_of: Callable[[SourceRow], Path], config: Config) -> Iterator[Read]:
@@ -82,3 +86,21 @@ def chunk_rows(read: Read, vectors: Mapping[bytes, npt.NDArray[np.float32]], rec
             vector=vectors[key],
             language=language,
         )
+
+
+def came_back(place: Place, row: SourceRow) -> bool:
+    """Whether a source failed for want of its original, which is there now."""
+    return row.reason.startswith(_NO_ORIGINAL) and place.originals.intact(row.digest, row.size)
+
+
+def original_of(place: Place, row: SourceRow) -> Path:
+    """Where the original of a source lies, intact.
+
+    Raises:
+        ReadError: it is missing or damaged.
+    """
+    if not place.originals.has(row.digest):
+        raise ReadError(f"{_NO_ORIGINAL}is missing from the home. Add the file again.")
+    if not place.originals.intact(row.digest, row.size):
+        raise ReadError(f"{_NO_ORIGINAL}in the home is damaged: it is not what was added. Add the file again.")
+    return place.originals.path(row.digest)

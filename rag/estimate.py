@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag import planner
-from rag.chunking import read_all
+from rag.canary import CANARY_TEXTS
+from rag.chunking import came_back, original_of, read_all
 from rag.config import Config
 from rag.errors import BadKey, ModelMissing, ReadError
 from rag.fingerprint import vector_key
@@ -19,12 +20,11 @@ from rag.notebook import Incoming, Notebook, name_in_batch, origin_of
 from rag.originals import measured
 from rag.outcome import SourceCounts, count
 from rag.paying import MakeEmbedder
-from rag.pipeline import came_back, original_of
 from rag.place import Place
 from rag.planner import Given
 from rag.rehearsal import rehearsed, stand_in
 from rag.results import Read, results, source_counts, standing
-from rag.spaces import CANARY_TEXTS, Space, draft
+from rag.spaces import Space, draft
 from rag.vectors import VectorCache
 
 _AT_ONCE = 4096

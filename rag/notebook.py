@@ -33,7 +33,7 @@ from rag.verdicts import Status, look
 if TYPE_CHECKING:
     from rag.embedding.embedder import Embedder
     from rag.estimate import Estimate
-    from rag.reranking import Reranker
+    from rag.rerankers import Reranker
 
 _PENDING = 50
 
@@ -112,7 +112,7 @@ class Notebook:
         """The re-ranker of settings under which there is one."""
         if self._make_reranker is not None:
             return self._make_reranker(config)
-        from rag.reranking import make_reranker
+        from rag.rerankers import make_reranker
 
         return make_reranker(config, self.make_llm)
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,32 +19,41 @@ import numpy.typing as npt
 
 from rag import planner
 from rag.chunk_rows import ChunkRow
-from rag.chunking import chunk_rows, grouped, read_all
+from rag.chunking import came_back, chunk_rows, grouped, original_of, read_all
 from rag.config import Config
-from rag.errors import Cancelled, Conflict, Damaged, ModelError, ReadError, SpaceRefused
+from rag.errors import Cancelled, Conflict, Damaged, ModelError, SpaceRefused
 from rag.fingerprint import vector_key
 from rag.ground import Base, find_ground
 from rag.history import retire, to_retire
 from rag.journal import Journal
 from rag.lance_files import latest_version
-from rag.manifest import Change, Counts, Failure, Manifest, Receipt, Verdict, VerdictName
+from rag.manifest import Counts, Failure, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.paying import MakeEmbedder, Payments
 from rag.pinning import pin, verify
 from rag.place import Place
 from rag.planner import Plan, SourceRow
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
-from rag.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
-from rag.results import Read, counted, published_sentence, results, source_counts, standing
+from rag.recipe import recipe_fingerprint, wanted_recipe
+from rag.results import (
+    Read,
+    as_it_was,
+    changes_of,
+    counted,
+    nothing_built,
+    published_sentence,
+    results,
+    source_counts,
+    standing,
+    unchanged,
+    verdict_name,
+)
 from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
 from rag.state import only_after
 from rag.tables import ChunkTable
 from rag.vectors import VectorCache
 from rag.verdicts import REFUSED_CHANGE, REFUSED_STEP
-
-_NO_ORIGINAL = "The original "
-"""Begins the one kind of reason for failing that the same bytes can cure."""
 
 _DISTURBED = "Another process wrote into this index at the same moment. Build again."
 _OF_ANOTHER = (
@@ -100,24 +108,6 @@ def build_held(
     raise Conflict("Other processes keep publishing snapshots of this notebook. Try again when they have finished.")
 
 
-def came_back(place: Place, row: SourceRow) -> bool:
-    """Whether a source failed for want of its original, which is there now."""
-    return row.reason.startswith(_NO_ORIGINAL) and place.originals.intact(row.digest, row.size)
-
-
-def original_of(place: Place, row: SourceRow) -> Path:
-    """Where the original of a source lies, intact.
-
-    Raises:
-        ReadError: it is missing or damaged.
-    """
-    if not place.originals.has(row.digest):
-        raise ReadError(f"{_NO_ORIGINAL}is missing from the home. Add the file again.")
-    if not place.originals.intact(row.digest, row.size):
-        raise ReadError(f"{_NO_ORIGINAL}in the home is damaged: it is not what was added. Add the file again.")
-    return place.originals.path(row.digest)
-
-
 @dataclass
 class _Build:
     """One attempt at one build."""
@@ -150,18 +140,18 @@ class _Build:
         todo = planner.plan(wanted, built, again=lambda row: came_back(self.place, row))
         head, passed_over = self.ground.head, self.ground.passed_over
         if not (wanted or head or passed_over):
-            return self._nothing("This notebook has no sources yet, so nothing was built.")
+            return nothing_built("This notebook has no sources yet, so nothing was built.", self.started)
         if space and base and todo.nothing and base.manifest is head and not passed_over:
             self.journal.clear()
             if not self.place.spaces.refusal(space):
-                return self._unchanged(base.manifest)
+                return unchanged(base.manifest, self._receipt(base.manifest))
             # Nothing to do, and yet no answers: the model may have been set back since.
             try:
                 live = self.payments.admit()
             except (SpaceRefused, ModelError) as error:
                 return self._not_answering(base.manifest, VerdictName.REFUSED, str(error), REFUSED_STEP)
             if live == space:
-                return self._unchanged(base.manifest)
+                return unchanged(base.manifest, self._receipt(base.manifest))
             if self.ground.base(self.config, live):
                 return self._bring_up(live)
             return self._not_answering(base.manifest, VerdictName.OTHER_RECIPE, _OF_ANOTHER, "Set the model back.")
@@ -314,8 +304,10 @@ class _Build:
         failed = [row for row in rows if row.state == "failed"]
         embedded = sum(read.embedded for read in reads)
         receipt = self.payments.receipt(chunks - embedded, time.monotonic() - self.started, self.stages)
-        verdict = self._verdict_name(base, recipe_fp, embedded)
-        changes = self._changes(todo, reads, recipe)
+        damaged = self.ground.passed_over
+        at_no_cost = base is not None and not embedded
+        verdict = verdict_name(head, damaged, recipe_fp, at_no_cost=at_no_cost, resumed=self.resumed)
+        changes = changes_of(head, damaged, self.healed, todo, reads, recipe)
         manifest = Manifest(
             snapshot=snapshot,
             parent=head.snapshot if head else None,
@@ -358,72 +350,28 @@ class _Build:
             recipe=recipe_fp,
         )
 
-    def _verdict_name(self, base: Base | None, recipe_fp: str, embedded: int) -> VerdictName:
-        head = self.ground.head
-        if self.ground.passed_over:
-            return VerdictName.RECOVERED
-        if head is None:
-            return VerdictName.RESUMED if self.resumed else VerdictName.BUILT
-        if head.recipe_fp != recipe_fp:
-            return VerdictName.SWITCHED if base and not embedded else VerdictName.REBUILT
-        return VerdictName.RESUMED if self.resumed else VerdictName.UPDATED
-
-    def _changes(self, todo: Plan, reads: Sequence[Read], recipe: dict[str, Any]) -> tuple[Change, ...]:
-        changes = [Change("damage", None, problem) for problem in self.ground.passed_over]
-        if self.ground.head is not None:
-            changes += recipe_changes(self.ground.head.recipe, recipe)
-        if self.healed:
-            changes.append(Change("vector cache", None, self.healed))
-        for read in reads:
-            if read.failure:
-                changes.append(Change(read.row.name, None, f"could not be read: {read.failure}"))
-            else:
-                verb = "changed" if read.row.built_digest else "added"
-                changes.append(Change(read.row.name, None, f"{verb}: {counted(len(read.keys), read.embedded)}"))
-        changes += [Change("renamed", old.name, new.name) for old, new in todo.renamed]
-        changes += [Change(row.name, f"{count(row.chunks, 'chunk')}", "removed") for row in todo.drop]
-        return tuple(changes)
-
-    def _unchanged(self, base: Manifest) -> Outcome:
-        receipt = self.payments.receipt(base.counts.chunks, time.monotonic() - self.started, {})
-        called = "The model is the one of its vectors." if receipt.canary_texts else "No model was called."
-        sentence = f"Nothing to do: snapshot {base.snapshot} already is what is wanted. {called}"
-        return self._as_it_was(base, Verdict(VerdictName.UNCHANGED, sentence, "", base.snapshot, (), receipt))
+    def _receipt(self, base: Manifest) -> Receipt:
+        """Of a build that found nothing to do."""
+        return self.payments.receipt(base.counts.chunks, time.monotonic() - self.started, {})
 
     def _not_answering(self, base: Manifest, name: VerdictName, problem: str, step: str) -> Outcome:
         """The index is what is wanted, and the model that was refused is not back: what looking says too."""
-        receipt = self.payments.receipt(base.counts.chunks, time.monotonic() - self.started, {})
         sentence = f"Snapshot {base.snapshot} is complete, and the model for questions was refused. {problem}"
-        return self._as_it_was(base, Verdict(name, sentence, step, base.snapshot, (REFUSED_CHANGE,), receipt))
-
-    def _as_it_was(self, base: Manifest, verdict: Verdict) -> Outcome:
-        return Outcome(
-            verdict=verdict,
-            sources=SourceCounts(total=base.counts.sources, unchanged=base.counts.sources, failed=base.counts.failed),
-            chunks=ChunkCounts(base.counts.chunks, 0, base.counts.chunks),
-            failures=tuple((failure.name, failure.reason) for failure in base.failures),
-            space=base.space_fp,
-            recipe=base.recipe_fp,
-        )
+        receipt = self._receipt(base)
+        return as_it_was(base, Verdict(name, sentence, step, base.snapshot, (REFUSED_CHANGE,), receipt))
 
     def _unreadable(self, wanted: Sequence[SourceRow], todo: Plan, reads: Sequence[Read]) -> Outcome:
         """None of the sources can be read, and no model was ever asked: the reasons are noted, and nothing is built."""
         rows = results(wanted, todo, reads, 0)
         version = self.place.registry.write(rows, self.ground.registry_version)
         self.place.states.change(only_after(self.ground.state, lambda state: replace(state, registry=version)))
-        outcome = self._nothing("None of the sources can be read, so nothing was built.")
+        outcome = nothing_built("None of the sources can be read, so nothing was built.", self.started)
         failed = [row for row in rows if row.state == "failed"]
         return replace(
             outcome,
             sources=SourceCounts(failed=len(failed)),
             failures=tuple((row.name, row.reason) for row in failed),
         )
-
-    def _nothing(self, sentence: str) -> Outcome:
-        """There is nothing to build from, so no model is asked what its space is."""
-        receipt = Receipt(seconds=round(time.monotonic() - self.started, 4))
-        verdict = Verdict(VerdictName.EMPTY, sentence, "Add files, or the sample library.", receipt=receipt)
-        return Outcome(verdict, SourceCounts(), ChunkCounts())
 
     # ------------------------------------------------------------------ telling
 

@@ -10,11 +10,13 @@ from rag.config import Config
 from rag.fingerprint import fingerprint
 from rag.manifest import FORMAT, Change
 from rag.spaces import Space, draft
-from rag.splitting import SPLITTER
+
+SPLITTER = "structure/2"
+"""Id of `rag.splitting`, with a number to bump when the same text would be cut into other chunks."""
 
 ANALYSIS = "words/1"
-"""Id of `rag.analysis` and `rag.languages`, with a number to bump when the same text would give other terms. It is here
-because whoever only looks at a verdict needs the recipe, and none of the stemmers."""
+"""Id of `rag.analysis` and `rag.languages`, with a number to bump when the same text would give other terms. Both are
+here because whoever only looks at a verdict needs the recipe, and neither the stemmers nor numpy."""
 
 
 def wanted_recipe(config: Config, space: Space | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.canary import CANARY_COSINE
 from rag.checks import clear_the_way, set_aside
 from rag.config import Config
 from rag.doctor import examine
@@ -27,7 +28,7 @@ from rag.progress import IsCancelled, OnEvent, ignore, never
 from rag.repair_costs import REBUILT, SAMPLE, WRONG_TABLE, intact_snapshots, needs, vectors_in_index
 from rag.salvage import find_wanted, read_again, refill, restore_wanted
 from rag.snapshots import lease
-from rag.spaces import CANARY_COSINE, Space, draft
+from rag.spaces import Space, draft
 from rag.spending import Recording, recorded
 from rag.splitting import Piece
 from rag.vectors import VectorCache

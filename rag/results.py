@@ -1,14 +1,17 @@
-"""What a build made of each source, in rows, counts and words."""
+"""What a build made of each source and what it came to, in rows, counts and words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from rag.manifest import Manifest, VerdictName
-from rag.outcome import SourceCounts, count
+from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
+from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.planner import Plan, SourceRow
 from rag.reading.places import Page
+from rag.recipe import recipe_changes
 from rag.splitting import Piece
 
 
@@ -138,3 +141,69 @@ def published_sentence(verdict: VerdictName, manifest: Manifest, embedded: int) 
     }[verdict]
     sources = count(manifest.counts.sources, "source")
     return f"{verb}: snapshot {manifest.snapshot} has {chunks} from {sources}; {made}."
+
+
+def verdict_name(
+    head: Manifest | None, damaged: Sequence[str], recipe_fp: str, *, at_no_cost: bool, resumed: bool
+) -> VerdictName:
+    """What a build that published came to. `head` is the snapshot that answered before, `damaged` what was passed over
+    for it; `at_no_cost`: it went on from a snapshot of its own recipe, and embedded nothing."""
+    if damaged:
+        return VerdictName.RECOVERED
+    if head is None:
+        return VerdictName.RESUMED if resumed else VerdictName.BUILT
+    if head.recipe_fp != recipe_fp:
+        return VerdictName.SWITCHED if at_no_cost else VerdictName.REBUILT
+    return VerdictName.RESUMED if resumed else VerdictName.UPDATED
+
+
+def changes_of(
+    head: Manifest | None,
+    damaged: Sequence[str],
+    healed: str | None,
+    todo: Plan,
+    reads: Sequence[Read],
+    recipe: Mapping[str, Any],
+) -> tuple[Change, ...]:
+    """Why a snapshot is not the one before: damage, recipe, then source by source. `healed` says what became of a
+    damaged vector cache, if it was one."""
+    changes = [Change("damage", None, problem) for problem in damaged]
+    if head is not None:
+        changes += recipe_changes(head.recipe, recipe)
+    if healed:
+        changes.append(Change("vector cache", None, healed))
+    for read in reads:
+        if read.failure:
+            changes.append(Change(read.row.name, None, f"could not be read: {read.failure}"))
+        else:
+            verb = "changed" if read.row.built_digest else "added"
+            changes.append(Change(read.row.name, None, f"{verb}: {counted(len(read.keys), read.embedded)}"))
+    changes += [Change("renamed", old.name, new.name) for old, new in todo.renamed]
+    changes += [Change(row.name, f"{count(row.chunks, 'chunk')}", "removed") for row in todo.drop]
+    return tuple(changes)
+
+
+def unchanged(base: Manifest, receipt: Receipt) -> Outcome:
+    """Of a build that found nothing to do."""
+    called = "The model is the one of its vectors." if receipt.canary_texts else "No model was called."
+    sentence = f"Nothing to do: snapshot {base.snapshot} already is what is wanted. {called}"
+    return as_it_was(base, Verdict(VerdictName.UNCHANGED, sentence, "", base.snapshot, (), receipt))
+
+
+def as_it_was(base: Manifest, verdict: Verdict) -> Outcome:
+    """The counts of a snapshot that stays, with a verdict."""
+    return Outcome(
+        verdict=verdict,
+        sources=SourceCounts(total=base.counts.sources, unchanged=base.counts.sources, failed=base.counts.failed),
+        chunks=ChunkCounts(base.counts.chunks, 0, base.counts.chunks),
+        failures=tuple((failure.name, failure.reason) for failure in base.failures),
+        space=base.space_fp,
+        recipe=base.recipe_fp,
+    )
+
+
+def nothing_built(sentence: str, started: float) -> Outcome:
+    """There is nothing to build from, so no model is asked what its space is. `started` is in monotonic seconds."""
+    receipt = Receipt(seconds=round(time.monotonic() - started, 4))
+    verdict = Verdict(VerdictName.EMPTY, sentence, "Add files, or the sample library.", receipt=receipt)
+    return Outcome(verdict, SourceCounts(), ChunkCounts())

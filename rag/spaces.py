@@ -6,13 +6,14 @@ batch sizes and retries are no part of it; the endpoint is recorded as provenanc
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from rag import canary
+from rag.canary import CANARY_COSINE, agreement, canary_of
 from rag.config import Config
 from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, StoreError, VectorInvalid
 from rag.fingerprint import fingerprint
@@ -24,32 +25,14 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from rag.canary import Canary
     from rag.embedding.embedder import Embedder
 
-    Canary = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
-    """(8, d) vectors of the canary texts, as texts and as queries."""
-
-CANARY_TEXTS = (
-    "The quick brown fox jumps over the lazy dog.",
-    "Invoices are due within thirty days of delivery.",
-    "Der Zug nach Köln fährt um 14:07 Uhr von Gleis 3 ab.",
-    "La photosynthèse transforme la lumière en énergie chimique.",
-    "def add(a: int, b: int) -> int:\n    return a + b",
-    "水は摂氏百度で沸騰する。",
-    "What is the capital of Portugal?",
-    "SELECT name, price FROM products WHERE price > 100;",
-)
-"""Fixed for ever: changing one would make every saved canary meaningless. One has a line break, to see what is done
-with it."""
 
 CANARY_LOST = (
     "Without it nothing tells whether the model is still the one of the saved vectors. "
     "`python -m rag doctor --repair` tells by the index, and makes it anew."
 )
-CANARY_COSINE = 0.9975
-"""Least cosine at which a canary vector counts as the same; every one of them must. It lies between what twins of one
-model gave (0.9989 and more) and what models gave that were quantised again (0.9963 and less): `docs/storage.md` has the
-figures."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +69,11 @@ class SavedSpace:
     endpoint: str
     text_vectors: npt.NDArray[np.float32]
     query_vectors: npt.NDArray[np.float32]
+
+    @property
+    def canary(self) -> Canary:
+        """Both, to be compared with those of a live model."""
+        return self.text_vectors, self.query_vectors
 
 
 def draft(config: Config) -> dict[str, Any]:
@@ -199,16 +187,16 @@ class Spaces:
         """The variant of the wanted space that the model which answers now agrees with, a new one where none does:
         after REFUSED, when the user asks for it. Costs the canary, which then serves the next `admit` too."""
         fields = draft(config)
-        canary = _canary(embedder, fields)
-        plain = {**fields, "dimensions": int(canary[0].shape[1])}
+        live = canary_of(embedder, fields)
+        plain = {**fields, "dimensions": int(live[0].shape[1])}
         taken = [space for space in self.all() if {**asdict(space), **plain} == asdict(space)]
-        space = self._agreeing(taken, canary) or self._new_variant(plain, taken, canary, config)
+        space = self._agreeing(taken, live) or self._new_variant(plain, taken, live, config)
         self._mark_default(space, fields)
         self._note_live(space, self._described(config))
-        self._paid = (config, time.monotonic(), canary)
+        self._paid = (config, time.monotonic(), live)
         return space
 
-    def _new_variant(self, plain: Mapping[str, Any], taken: Sequence[Space], canary: Canary, config: Config) -> Space:
+    def _new_variant(self, plain: Mapping[str, Any], taken: Sequence[Space], live: Canary, config: Config) -> Space:
         variant = max((space.variant for space in taken), default=-1)
         while True:
             variant += 1
@@ -218,10 +206,10 @@ class Spaces:
             try:
                 self._objects.create(
                     f"{self.folder(space.fingerprint)}/space.json",
-                    _saved(space, config.embed_base_url or "", *canary, config.embed_dimensions),
+                    _saved(space, config.embed_base_url or "", *live, config.embed_dimensions),
                 )
             except AlreadyExists:  # damaged, or made by another process just now
-                if not self._agreeing([space], canary):
+                if not self._agreeing([space], live):
                     continue
             return space
 
@@ -230,14 +218,14 @@ class Spaces:
         folder = self._objects.root / self.folder(space.fingerprint)
         return (folder / "vectors.lance").exists() and not (folder / "space.json").exists()
 
-    def _agreeing(self, variants: Iterable[Space], canary: Canary) -> Space | None:
+    def _agreeing(self, variants: Iterable[Space], live: Canary) -> Space | None:
         """The first of `variants` that agrees; one whose canary cannot be read does not."""
         for space in variants:
             try:
                 saved = self.get(space.fingerprint)
             except (NotFound, Damaged):
                 continue  # `doctor` names it
-            if _agreement(saved, canary) >= CANARY_COSINE:
+            if agreement(saved.canary, live) >= CANARY_COSINE:
                 return space
         return None
 
@@ -253,20 +241,22 @@ class Spaces:
         Raises:
             NotFound, Damaged, NewerFormat
         """
-        import numpy as np
+        space, created, endpoint, raw = self._read(fp)
+        return SavedSpace(space, created, endpoint, *canary.vectors(raw, space.dimensions))
 
+    def check_saved(self, fp: str) -> None:
+        """As `get`, for looking: without numpy."""
+        self._read(fp)
+
+    def _read(self, fp: str) -> tuple[Space, str, str, tuple[bytes, bytes]]:
+        """A saved space, when and at which endpoint it was met, and its canary as little-endian float32."""
         name = f"{self.folder(fp)}/space.json"
         body = self._body(name)
         space = Space(**body["space"])
         if space.fingerprint != fp:
             raise Damaged(f"{name} fails its check: it describes another space.")
-
-        def matrix(key: str) -> npt.NDArray[np.float32]:
-            flat = np.frombuffer(base64.b64decode(body["canary"][key]), dtype="<f4")
-            return flat.reshape(len(CANARY_TEXTS), space.dimensions)
-
         try:
-            return SavedSpace(space, body["created"], body["endpoint"], matrix("text_vectors"), matrix("query_vectors"))
+            return space, str(body["created"]), str(body["endpoint"]), canary.read(body["canary"], space.dimensions)
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"{name} fails its check: {error!r} while reading its canary.") from error
 
@@ -291,10 +281,10 @@ class Spaces:
         known = self._answering(described)
         if known is not None and fields["revision"]:
             return known
-        canary = self._just_paid(config)
+        live = self._just_paid(config)
         if known is not None:
-            return self._recognised(known, [one for one in described if one != known], embedder, canary)
-        texts, queries = canary or _canary(embedder, fields)
+            return self._recognised(known, [one for one in described if one != known], embedder, live)
+        texts, queries = live or canary_of(embedder, fields)
         space = Space(**{**fields, "dimensions": int(texts.shape[1])})
         name = f"{self.folder(space.fingerprint)}/space.json"
         if not space.revision and self._headless(space):
@@ -328,7 +318,7 @@ class Spaces:
             AlreadyExists: it is not lost.
             ModelError: the model failed.
         """
-        texts, queries = _canary(embedder, asdict(space))
+        texts, queries = canary_of(embedder, asdict(space))
         name = f"{self.folder(space.fingerprint)}/space.json"
         self._objects.create(name, _saved(space, endpoint, texts, queries))
 
@@ -346,12 +336,12 @@ class Spaces:
         Raises:
             SpaceRefused: another dimension, or a cosine under `CANARY_COSINE`, and no other variant agrees.
         """
-        canary = None if texts is None or queries is None else (texts, queries)
-        return self._recognised(space, self._variants(space), embedder, canary)
+        live = None if texts is None or queries is None else (texts, queries)
+        return self._recognised(space, self._variants(space), embedder, live)
 
-    def _recognised(self, space: Space, others: Sequence[Space], embedder: Embedder, canary: Canary | None) -> Space:
+    def _recognised(self, space: Space, others: Sequence[Space], embedder: Embedder, live: Canary | None) -> Space:
         try:
-            found = self._compare(space, others, embedder, canary)
+            found = self._compare(space, others, embedder, live)
         except SpaceRefused as error:
             for one in (space, *others):
                 self._note(self._refusal_name(one), {"sentence": str(error)})
@@ -386,23 +376,23 @@ class Spaces:
     def _refusal_name(self, space: Space) -> str:
         return f"{self.folder(space.fingerprint)}/refused.json"
 
-    def _compare(self, space: Space, others: Sequence[Space], embedder: Embedder, canary: Canary | None) -> Space:
+    def _compare(self, space: Space, others: Sequence[Space], embedder: Embedder, live: Canary | None) -> Space:
         saved = self.get(space.fingerprint)
-        if canary is None:
+        if live is None:
             try:
-                canary = _canary(embedder, asdict(space))
+                live = canary_of(embedder, asdict(space))
             except VectorInvalid as error:
                 raise SpaceRefused(
                     f"The saved vectors are from {space}, and the model that answers to this name now is another one, "
                     f"or out of order. {error} Or build a new index for the new one. Nothing was mixed."
                 ) from error
-        least = _agreement(saved, canary)
+        least = agreement(saved.canary, live)
         if least >= CANARY_COSINE:
             return space
-        found = self._agreeing(others, canary)
+        found = self._agreeing(others, live)
         if found is not None:
             return found
-        texts = canary[0]
+        texts = live[0]
         if texts.shape[1] != space.dimensions:
             raise SpaceRefused(
                 f"The saved vectors are from {space}, and the model that answers to this name now returns "
@@ -415,14 +405,6 @@ class Spaces:
         )
 
 
-def _agreement(saved: SavedSpace, canary: Canary) -> float:
-    """The least cosine of a canary vector with the saved one; -1 where the dimensions differ."""
-    texts, queries = canary
-    if texts.shape != saved.text_vectors.shape:
-        return -1.0
-    return float(min((texts * saved.text_vectors).sum(axis=1).min(), (queries * saved.query_vectors).sum(axis=1).min()))
-
-
 def _saved(
     space: Space,
     endpoint: str,
@@ -430,8 +412,6 @@ def _saved(
     queries: npt.NDArray[np.float32],
     asked: int | None = None,
 ) -> bytes:
-    import numpy as np
-
     return dump_checked(
         {
             "format": FORMAT,
@@ -439,26 +419,6 @@ def _saved(
             "created": now(),
             "endpoint": endpoint,
             "asked": asked,
-            "canary": {
-                "texts": list(CANARY_TEXTS),
-                "text_vectors": base64.b64encode(np.ascontiguousarray(texts, "<f4").tobytes()).decode(),
-                "query_vectors": base64.b64encode(np.ascontiguousarray(queries, "<f4").tobytes()).decode(),
-            },
+            "canary": canary.written((texts, queries)),
         }
     )
-
-
-def _canary(embedder: Embedder, fields: Mapping[str, Any]) -> Canary:
-    import numpy as np
-
-    def vectors(role: Any) -> npt.NDArray[np.float32]:
-        parts = list(embedder.embed(CANARY_TEXTS, role))
-        matrix = np.empty((len(CANARY_TEXTS), parts[0][1].shape[1]), dtype=np.float32)
-        for indexes, batch in parts:
-            matrix[indexes] = batch
-        return matrix
-
-    texts = vectors("text")
-    # Without prefixes every provider we have embeds a query as it embeds a text: one payment is enough.
-    same = fields["query_prefix"] == fields["text_prefix"]
-    return texts, texts if same else vectors("query")

@@ -21,9 +21,6 @@ import numpy.typing as npt
 
 from rag.reading.places import Heading, Reading
 
-SPLITTER = "structure/2"
-"""Id of this splitter, with a number to bump when the same text would be cut in another way. Part of the recipe."""
-
 Offsets = Callable[[str], Sequence[tuple[int, int]]]
 """Character ranges of the tokens of a text, in order."""
 

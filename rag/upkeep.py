@@ -118,7 +118,8 @@ def _gc(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _purge(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.purging import plan_purge, purge
+    from rag.purge_plan import plan_purge
+    from rag.purging import purge
 
     if not options.yes:
         planned = plan_purge(notebook.place, options.names, notebook.config)

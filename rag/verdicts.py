@@ -136,7 +136,7 @@ def _history(place: Place, hashing: bool) -> tuple[Manifest | None, list[str], d
 def _space_problem(place: Place, head: Manifest) -> list[str]:
     """What is wrong with the description of the snapshot's space, without which no model can be checked against it."""
     try:
-        place.spaces.get(head.space_fp)
+        place.spaces.check_saved(head.space_fp)
     except (Damaged, NotFound) as error:
         return [str(error)]
     return []

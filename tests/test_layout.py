@@ -17,13 +17,19 @@ import rag
 
 ROOT = Path(__file__).parent.parent
 BANNED_NAMES = ("utils", "helpers", "common", "manager", "service", "data", "info", "process", "handle")
-MODELS = ("rag.embedding", "rag.llms", "rag.spaces", "rag.answering", "openai", "onnxruntime", "llama_index.embeddings")
+MODELS = (
+    *("rag.embedding", "rag.llms", "rag.spaces", "rag.canary", "rag.answering"),
+    *("openai", "onnxruntime", "llama_index.embeddings"),
+)
 HEAVY = (
     *("llama_index", "lancedb", "pyarrow", "numpy", "onnx", "onnxruntime", "openai", "streamlit"),
     *("Stemmer", "py3langid"),
 )
 TABLES = ("tables", "table_reader", "chunk_rows", "text_index")
-PURE = {"manifest", "planner", "fingerprint", "errors", "progress", "outcome", "words", "names", "journal", "choices"}
+PURE = {
+    *("manifest", "planner", "fingerprint", "errors", "progress", "outcome", "words", "names", "journal"),
+    *("choices", "lance_manifest"),
+}
 
 
 def modules(*folders: str) -> list[Path]:
@@ -104,7 +110,10 @@ def test_screens_load_no_store_and_no_model_when_they_are_imported() -> None:
 
 @pytest.mark.parametrize(
     "room",
-    ["store", *TABLES, "snapshots", "lance_files", "lance_errors", "lance_queries", "vectors", "sources", "objects"],
+    [
+        *("store", *TABLES, "snapshots", "vectors", "sources", "objects"),
+        *("lance_files", "lance_manifest", "lance_errors", "lance_queries"),
+    ],
 )
 def test_stores_know_nothing_of_models(room: str) -> None:
     assert not offenders([ROOT / "rag" / f"{room}.py"], *MODELS)
@@ -122,7 +131,7 @@ def test_pure_rooms_are_standard_library_only(room: str) -> None:
 
 
 def test_the_planner_and_the_manifest_touch_no_file() -> None:
-    for room in ("manifest", "planner", "fingerprint", "errors", "names", "words"):
+    for room in ("manifest", "planner", "fingerprint", "errors", "names", "words", "choices", "lance_manifest"):
         tree = ast.parse((ROOT / "rag" / f"{room}.py").read_text("utf-8"))
         calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         assert not [call for call in calls if call.split(".")[-1] in ("open", "read_text", "read_bytes", "write_text")]
@@ -229,8 +238,35 @@ def test_showing_a_verdict_loads_neither_llama_index_nor_lancedb(tmp_path: Path)
     )
     found = set(loaded_after(code, tmp_path / "home"))
     assert not {"llama_index", "lancedb", "pyarrow", "onnxruntime", "openai", "streamlit"} & found
-    assert not {"onnx", "Stemmer", "py3langid"} & found
+    assert not {"onnx", "Stemmer", "py3langid", "numpy"} & found
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("embedder", ["local", "openai-compatible"])
+def test_a_verdict_needs_not_even_numpy(tmp_path: Path, embedder: str) -> None:
+    from rag.config import Config
+    from rag.notebook import Incoming, Notebook
+    from tests.doubles import CountingEmbedding, embedder_of
+
+    config = Config(home=str(tmp_path))
+    notebook = Notebook(config)
+    if embedder != "local":
+        config = Config(home=str(tmp_path), embedder=embedder, embed_model="m", embed_base_url="http://localhost:1/v1")
+        notebook = Notebook(config, make_embedder=lambda _: embedder_of(CountingEmbedding()))
+    notebook.add([Incoming("a.txt", content=b"Some words to find.")])
+    environment = {
+        "RAGBOOK_HOME": config.home,
+        "RAGBOOK_EMBEDDER": config.embedder,
+        "RAGBOOK_EMBED_MODEL": config.embed_model,
+        "RAGBOOK_EMBED_BASE_URL": config.embed_base_url or "",
+    }
+    code = (
+        f"import os; os.environ.update({environment!r})\n"
+        "from rag.cli import main\n"
+        "assert main(['status']) == 0\n"
+        "assert main(['history']) == 0"
+    )
+    assert loaded_after(code) == []
 
 
 def test_a_verdict_on_a_built_notebook_loads_them_neither(tmp_path: Path) -> None:

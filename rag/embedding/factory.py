@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rag.config import MULTILINGUAL_MODEL
 from rag.embedding.embedder import Embedder
 from rag.embedding.endpoint import Patience, embedding_endpoint
+from rag.embedding.identity import MINILM_DIMENSIONS, MULTILINGUAL_DIMENSIONS
 from rag.embedding.tokens import counter_for
 from rag.errors import BadKey
 
@@ -38,7 +39,7 @@ def make_embedder(config: Config, *, patience: Patience | None = None) -> Embedd
             batch_size=LOCAL_BATCH,
             count_tokens=counter_for(config),
             usd_per_million_tokens=0.0,
-            dimensions=multilingual.DIMENSIONS if several else minilm.DIMENSIONS,
+            dimensions=MULTILINGUAL_DIMENSIONS if several else MINILM_DIMENSIONS,
             symmetric=True,
         )
     endpoint = embedding_endpoint(config)

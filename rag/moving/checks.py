@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rag.canary import CANARY_COSINE
 from rag.cells import Cells
 from rag.errors import Damaged, NotFound, SpaceRefused
 from rag.lance_files import files_of
@@ -22,7 +23,7 @@ from rag.names import safe_name
 from rag.place import Place
 from rag.planner import SourceRow, registry_fingerprint
 from rag.recipe import recipe_fingerprint
-from rag.spaces import CANARY_COSINE, Space
+from rag.spaces import Space
 from rag.tables import ChunkTable
 
 _ID, _DIGEST = re.compile("[0-9a-f]{32}"), re.compile("[0-9a-f]{64}")

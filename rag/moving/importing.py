@@ -31,7 +31,7 @@ from rag.objects import TEMPORARY, Objects, fsync, make_folder, open_home, trans
 from rag.outcome import count
 from rag.place import Place
 from rag.planner import SourceRow
-from rag.splitting import SPLITTER
+from rag.recipe import SPLITTER
 from rag.state import State, only_after
 from rag.vectors import VectorCache
 

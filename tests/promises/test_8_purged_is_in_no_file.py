@@ -17,7 +17,8 @@ from rag.history import forget, keep, kept, rollback
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.originals import Originals
-from rag.purging import plan_purge, purge
+from rag.purge_plan import plan_purge
+from rag.purging import purge
 from rag.snapshots import lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import answered, file, hits, notebook, opened, python, said, settings, text_of

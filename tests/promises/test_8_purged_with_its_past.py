@@ -13,7 +13,8 @@ from rag.errors import Busy, Cancelled
 from rag.garbage import collect
 from rag.history import forget
 from rag.notebook import Incoming, Notebook
-from rag.purging import plan_purge, purge
+from rag.purge_plan import plan_purge
+from rag.purging import purge
 from rag.snapshots import lease
 from rag.vectors import VectorCache
 from tests.doubles import CountingEmbedding, embedder_of

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 
+from rag.manifest import Counts, Failure, Manifest, Receipt, VerdictName
 from rag.planner import SourceRow, plan
-from rag.results import Read, counted, results, source_counts, standing
+from rag.results import (
+    Read,
+    changes_of,
+    counted,
+    nothing_built,
+    results,
+    source_counts,
+    standing,
+    unchanged,
+    verdict_name,
+)
 from rag.splitting import Piece
 
 
@@ -76,3 +88,67 @@ def test_what_another_recipe_made_of_a_source_does_not_count():
     assert (one.built_digest, one.chunks, one.embedded, one.reused) == ("", 0, 0, 0)
     (two,) = standing([row("a", "d2")], [built("a", chunks=5)])
     assert (two.digest, two.built_digest, two.chunks) == ("d2", "d1", 5)
+
+
+def manifest(**changes):
+    fields = {"snapshot": 3, "recipe": {"splitter": {"size": 48}}, "recipe_fp": "old", "counts": Counts(2, 1, 7)}
+    return replace(MANIFEST, **(fields | changes))
+
+
+MANIFEST = Manifest(
+    snapshot=1, parent=None, created="2026-01-01T00:00:00Z", writer="w", epoch=0, verdict=VerdictName.BUILT, recipe={},
+    recipe_fp="", space_fp="s", sources_fp="f", counts=Counts(0, 0, 0), tables={}, receipt=Receipt(),
+    failures=(Failure("bad.pdf", "It is none.", kept=False),),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("head", "damaged", "recipe", "at_no_cost", "resumed", "name"),
+    [
+        (False, (), "old", False, False, "BUILT"),
+        (False, (), "old", False, True, "RESUMED"),
+        (True, (), "old", False, False, "UPDATED"),
+        (True, (), "old", True, True, "RESUMED"),
+        (True, (), "new", True, True, "SWITCHED"),
+        (True, (), "new", False, False, "REBUILT"),
+        (True, ("x is torn.",), "new", False, True, "RECOVERED"),
+        (False, ("x is torn.",), "old", False, False, "RECOVERED"),
+    ],
+)
+def test_what_a_build_came_to(head, damaged, recipe, at_no_cost, resumed, name):
+    before = manifest() if head else None
+    assert verdict_name(before, damaged, recipe, at_no_cost=at_no_cost, resumed=resumed) == name
+
+
+def test_changes_say_damage_then_recipe_then_sources():
+    old, gone, moved = built("a.txt"), built("gone.txt", chunks=1), built("b.txt")
+    fresh, named = row("new.txt"), replace(moved, name="c.txt")
+    todo = plan([old, fresh, named], [old, gone, moved])
+    reads = [
+        read_of(fresh, 2, 1),
+        read_of(replace(old, digest="d2"), 3, 0),
+        Read(row("bad.pdf"), failure="It is none."),
+    ]
+    found = changes_of(manifest(), ["x is torn."], "A version was set aside.", todo, reads, {"splitter": {"size": 96}})
+    assert [str(one) for one in found] == [
+        "damage: x is torn.",
+        "size of chunks, in tokens: 48 → 96",
+        "vector cache: A version was set aside.",
+        "new.txt: added: 2 chunks: 1 embedded, 1 reused",
+        "a.txt: changed: 3 chunks, all reused",
+        "bad.pdf: could not be read: It is none.",
+        "renamed: b.txt → c.txt",
+        "gone.txt: 1 chunk → removed",
+    ]
+    assert changes_of(None, (), None, plan([], []), [], {"splitter": {"size": 96}}) == ()
+
+
+def test_a_build_with_nothing_to_do_keeps_the_counts_of_the_snapshot():
+    outcome = unchanged(manifest(), Receipt(saved_texts=7))
+    assert (outcome.verdict.name, outcome.verdict.snapshot) == ("UNCHANGED", 3)
+    assert outcome.verdict.sentence.endswith("No model was called.")
+    assert (outcome.sources.total, outcome.sources.failed, outcome.chunks.reused) == (2, 1, 7)
+    assert outcome.failures == (("bad.pdf", "It is none."),)
+    assert unchanged(manifest(), Receipt(canary_texts=8)).verdict.sentence.endswith("the one of its vectors.")
+    empty = nothing_built("There is nothing.", time.monotonic())
+    assert (empty.verdict.name, empty.space, empty.verdict.receipt.calls) == ("EMPTY", None, 0)
