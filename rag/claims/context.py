@@ -107,11 +107,15 @@ def _in_a_filled_slot(pairing: Pairing, run: list[int]) -> bool:
 
 def _filled(source: IndexedText, pairing: Pairing, place: int, step: int, taken: set[int]) -> bool:
     at = place + step
-    if not pairing.low <= at < pairing.high or source.content[at].clause != source.content[place].clause:
-        return False
-    low, high = sorted((source.at[place], source.at[at]))
-    pronoun = any(term.keys[0] in PRONOUNS for term in source.all[low:high])
-    return at not in taken and not pronoun and not source.content[at].role
+    for _ in range(2 if step < 0 else 1):  # a verb may stand between the pronoun and what is said
+        if not pairing.low <= at < pairing.high or source.content[at].clause != source.content[place].clause:
+            return False
+        low, high = sorted((source.at[place], source.at[at]))
+        if at in taken or source.content[at].role or any(term.keys[0] in PRONOUNS for term in source.all[low:high]):
+            return False
+        at += step
+    before = source.all[max(0, source.at[at + 1] - 3) : source.at[at + 1]] if step < 0 else []
+    return not any(term.keys[0] in PRONOUNS for term in before)
 
 
 def _is_possessor(pairing: Pairing, run: list[int]) -> bool:

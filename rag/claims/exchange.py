@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from rag.claims.cases import german_exchanged, is_passive, parts_differ
@@ -87,12 +87,11 @@ def _swapped(pairing: Pairing, kind: str, one: int, two: int) -> bool:
         role = _role(claim, index, 0)
         if role and role == _role(content, place, pairing.low) and not _both_have(pairing, role, one, two):
             return False
-    placed = [
-        bool(_role(claim, index, 0) or _by(pairing.said, pairing.first + index))
-        + bool(_role(content, place, pairing.low) or _by(pairing.source, place))
+    behind = [
+        placed(pairing.said, pairing.first + index) + placed(pairing.source, place)
         for index, place in ((one, first), (two, second))
     ]
-    if sorted(placed) == [0, 2]:
+    if sorted(behind) == [0, 2]:
         return False  # one of them stands behind a preposition in both
     passive = [_by(pairing.said, pairing.first + one), _by(pairing.said, pairing.first + two)]
     active = [_by(pairing.source, first), _by(pairing.source, second)]
@@ -115,6 +114,10 @@ def _both_have(pairing: Pairing, role: str, one: int, two: int) -> bool:
 def _contexts_exchanged(pairing: Pairing) -> bool:
     """Whether two terms stand each beside what the other stands beside in the source."""
     claim = pairing.claim
+    if _says_by(pairing.said, range(pairing.first, pairing.end)) != _says_by(
+        pairing.source, [place for place in pairing.places if place is not None]
+    ):
+        return False  # the voice has turned the words round
     index_of = {place: index for index, place in enumerate(pairing.places) if place is not None}
     instead: set[tuple[int, int]] = set()
     for index, place in enumerate(pairing.places):
@@ -138,15 +141,14 @@ def _excused(pairing: Pairing, one: int, two: int) -> bool:
         return True
     if pairing.claim[one].kind == "number":
         return any(_is_month(term) for term in pairing.claim[one + 1 : two])
-    claim, content = pairing.claim, pairing.source.content
     roles = [
-        {_role(claim, index, 0), _role(content, place, pairing.low)} for index, place in ((one, first), (two, second))
+        {
+            pairing.said.content[_first_of_name(pairing.said, pairing.first + index)].role,
+            pairing.source.content[_first_of_name(pairing.source, place)].role,
+        }
+        for index, place in ((one, first), (two, second))
     ]
     if {""} in roles and any(len(both) == 1 and both != {""} for both in roles):
-        return True
-    if any(_agent(pairing.said, pairing.first + at) for at in (one, two)) != any(
-        _agent(pairing.source, at) for at in (first, second)
-    ):
         return True
     return pairing.source.german and not german_exchanged(pairing, one, two)
 
@@ -157,8 +159,8 @@ def placed(text: IndexedText, position: int) -> bool:
     return bool(text.content[first].role) or _by(text, first)
 
 
-def _agent(text: IndexedText, position: int) -> bool:
-    return _by(text, _first_of_name(text, position))
+def _says_by(text: IndexedText, positions: Iterable[int]) -> bool:
+    return any(_by(text, position) for position in positions)
 
 
 def _first_of_name(text: IndexedText, position: int) -> int:

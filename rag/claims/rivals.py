@@ -132,9 +132,25 @@ class _Halves:
                 continue
             if term.kind == "number" and self._rivals(term, "number"):
                 return True
-            if is_a(term, "name") and placed(pairing.said, pairing.first + index) and placed(pairing.source, place):
+            if self._home < self._other and is_a(term, "name") and self._is_adjunct(index, place):
                 return True
         return False
+
+    def _is_adjunct(self, index: int, place: int) -> bool:
+        """Whether a name stands behind a preposition in both, and not the same word before it: a part of that one."""
+        pairing = self._pairing
+        if not (placed(pairing.said, pairing.first + index) and placed(pairing.source, place)):
+            return False
+        first = index
+        while first and pairing.places[first - 1] == (pairing.places[first] or 0) - 1:
+            first -= 1
+        return not any(pairing.claim[at].role for at in range(first + 1, index + 1)) and first == self._name(index)
+
+    def _name(self, index: int) -> int:
+        claim, said, first = self._pairing.claim, self._pairing.said, self._pairing.first
+        while index and is_a(claim[index - 1], "name") and said.at[first + index] - said.at[first + index - 1] == 1:
+            index -= 1
+        return index
 
     def of_a_later_subject(self) -> bool:
         """The subject of a later clause, which goes on with something else."""
@@ -223,7 +239,7 @@ def _in_a_slot(pairing: Pairing) -> bool:
         if before < pairing.low or source.at[behind] - source.at[before] > 1:
             continue
         rival = source.content[before]
-        if is_verb(source, before, pairing.low, pairing.high) or is_verb(
+        if any(is_verb(source, at, pairing.low, pairing.high) for at in (before, behind)) or is_verb(
             said, pairing.first + index, pairing.first, pairing.end
         ):
             continue

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rag.claims.indexing import IndexedText
 from rag.claims.lexicon import AUXILIARIES, BE, DETERMINERS, ROOTS
+from rag.claims.matching import is_a
 from rag.claims.pairing import Pairing
 from rag.claims.term import Term
 
@@ -15,6 +16,7 @@ _BY = frozenset({"by"})
 _THEY = frozenset({"he", "she", "it", "they"})
 _RELATIVE = frozenset({"which", "who", "that"})
 _JOINING = frozenset({"and", "but", "then"})
+_COMPARING = frozenset({"most", "least"})
 _SUBORDINATING = frozenset({"after", "before", "until", "since", "as", "than", "when", "while"})
 _FEW = 12
 """Terms on each side of a verb that are read."""
@@ -112,10 +114,8 @@ def _shared(text: IndexedText, verb: int, low: int) -> frozenset[int]:
         end = at
         while end > max(low, at - _FEW) and text.content[end - 1].kind == "number":
             end -= 1
-        start = end - 1
-        while start > max(low, end - _FEW) and not _begins(text, start, low):
-            start -= 1
-        return frozenset(range(max(start, low), end))
+        found = _stretch_before(text, end, low) if end > low else _NOBODY
+        return found if any(is_a(text.content[one], "name") for one in found) else _NOBODY
     if opens & _JOINING:
         for before in range(at - 1, max(low, at - _FEW) - 1, -1):
             if is_verb(text, before, low, at):
@@ -164,12 +164,25 @@ def _before(text: IndexedText, verb: int, low: int) -> frozenset[int]:
             start -= 1
         if any(term.keys[0] in _THEY for term in _small_before(text, at + 1, low)):
             return _NOBODY
-        role = text.content[start].role
+        role = text.content[start].role if text.content[start].keys[0] not in _COMPARING else ""
+        opens = {term.keys[0] for term in _small_before(text, start, low)}
+        if opens & _BY and not role:
+            role = "by"
         if not role or (at == verb - 1 and role in _SUBORDINATING):
             found = range(start, at + 1)
-            return _NOBODY if any(is_verb(text, one, low, at + 1) for one in found) else frozenset(found)
+            if any(is_verb(text, one, low, at + 1) for one in found):
+                return _NOBODY
+            joined = start > low and opens & {"and", "or"} and text.content[start - 1].clause != text.content[at].clause
+            return frozenset(found) | (_stretch_before(text, start, low) if joined else _NOBODY)
         at = start - 1
     return _NOBODY
+
+
+def _stretch_before(text: IndexedText, at: int, low: int) -> frozenset[int]:
+    start = at - 1
+    while start > max(low, at - _FEW) and not _begins(text, start, low):
+        start -= 1
+    return frozenset(range(start, at))
 
 
 def _behind(text: IndexedText, verb: int, high: int) -> frozenset[int]:
@@ -214,7 +227,8 @@ def is_verb(text: IndexedText, at: int, low: int, high: int) -> bool:
         return not term.role
     if not spelt.endswith("s") or spelt.endswith("ss") or before or at == low:
         return False
-    begins = at + 1 < high and text.content[at + 1].clause == term.clause and _begins(text, at + 1, low)
+    begins = at + 1 < high and text.content[at + 1].clause == term.clause
+    begins = begins and (_begins(text, at + 1, low) or text.content[at + 1].kind == "number")
     behind = {one.keys[0] for one in _small_before(text, at + 1, low)} if begins else set()
     if behind & DETERMINERS:
         return True
