@@ -88,7 +88,7 @@ def _swapped(pairing: Pairing, kind: str, one: int, two: int) -> bool:
         if role and role == _role(content, place, pairing.low) and not _both_have(pairing, role, one, two):
             return False
     behind = [
-        placed(pairing.said, pairing.first + index) + placed(pairing.source, place)
+        bool(placed(pairing.said, pairing.first + index)) + bool(placed(pairing.source, place))
         for index, place in ((one, first), (two, second))
     ]
     if sorted(behind) == [0, 2]:
@@ -153,10 +153,10 @@ def _excused(pairing: Pairing, one: int, two: int) -> bool:
     return pairing.source.german and not german_exchanged(pairing, one, two)
 
 
-def placed(text: IndexedText, position: int) -> bool:
-    """Whether a preposition, or `by` or its like, stands before the name at `position`."""
+def placed(text: IndexedText, position: int) -> str:
+    """The preposition before the name at `position`, `by` for all that say who did it; empty where there is none."""
     first = _first_of_name(text, position)
-    return bool(text.content[first].role) or _by(text, first)
+    return text.content[first].role or ("by" if _by(text, first) else "")
 
 
 def _says_by(text: IndexedText, positions: Iterable[int]) -> bool:

@@ -124,7 +124,7 @@ BY = _words("by von vom durch par por da door 被 由 من")
 ROLES = _words(
     "in at on from to into for with of against under over between near via during about through after before than as "
     "aus bei mit nach zu zum zur fur gegen uber unter im am auf als vor de des du a au aux en dans pour avec sur vers "
-    "contre chez del al con para sobre desde hasta di da из в на к от до с для за в من في إلى على"
+    "per pro je contre chez del al con para sobre desde hasta di da из в на к от до с для за в من في إلى على"
 )
 """Prepositions: they say which part a name or number plays, wherever it stands in the sentence."""
 

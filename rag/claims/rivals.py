@@ -139,7 +139,8 @@ class _Halves:
     def _is_adjunct(self, index: int, place: int) -> bool:
         """Whether a name stands behind a preposition in both, and not the same word before it: a part of that one."""
         pairing = self._pairing
-        if not (placed(pairing.said, pairing.first + index) and placed(pairing.source, place)):
+        before = placed(pairing.said, pairing.first + index)
+        if not before or before != placed(pairing.source, place):
             return False
         first = index
         while first and pairing.places[first - 1] == (pairing.places[first] or 0) - 1:

@@ -156,7 +156,10 @@ def _role(text: IndexedText, positions: frozenset[int]) -> str:
 
 
 def _before(text: IndexedText, verb: int, low: int) -> frozenset[int]:
-    """The subject: the words before the verb, but for those behind a preposition."""
+    """The subject: the words before the verb, but for those behind a preposition. Of a relative clause only a name."""
+    if verb > low and any(term.keys[0] in _RELATIVE for term in _small_before(text, verb, low)):
+        found = _stretch_before(text, verb, low)
+        return found if any(is_a(text.content[one], "name") for one in found) else _NOBODY
     at = verb - 1
     while at >= max(low, verb - _FEW) and text.content[at].clause == text.content[verb].clause:
         start = at

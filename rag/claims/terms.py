@@ -51,6 +51,10 @@ _ACCENTED = frozenset({"uber", "fur"})
 """Small words only with their accents."""
 _YEARS = frozenset({"year", "jahr", "jahre", "annee", "ano", "году", "год", "عام", "سنه"})
 """In the year 1884: says nothing that the number does not."""
+_MEASURES = frozenset({"size", "length", "width", "height", "weight", "total", "duration"})
+"""Of a figure, in size: says nothing that its unit does not."""
+_STANDS_FOR = re.compile(r"\s(?:that|which|who|in|of|from|found|used|shown|given|described)\b")
+"""Behind a `one` that stands for a thing named before."""
 _OPTION = re.compile(r"(?:^|[\s`(\[\"'„“])--?$")
 """Before an option of a command, such as `-j` and `--retry`."""
 _NEAR = 6
@@ -247,7 +251,9 @@ class _Sentence:
             pass
         elif word in NUMBERS and not (capital and not self._first()):
             self._add(start, end, "number", str(NUMBERS[word]), word, unit="times" if word in TIMES else "")
-        elif word in ("one", "ones") and word == "one":
+        elif (word in _MEASURES and self._role == "in") or (word == "one" and _STANDS_FOR.match(self._text, end)):
+            self._add(start, end, "light", word)
+        elif word == "one":
             self._add(start, end, "number", "1", "one")
         elif (
             word in MONTHS

@@ -99,6 +99,8 @@ def test_a_marker_is_never_shown_in_half(marker: str) -> None:
         assert shown == "The sky is blue " or (marker == "[[1]]" and shown == "The sky is blue [[1]")
 
 
-@pytest.mark.parametrize("text", ["[", "[1", "【1", "[passage ", "[1] ", "[^1", "†", "[passpasspasspasspasspasspasspasspass! "])
+@pytest.mark.parametrize(
+    "text", ["[", "[1", "【1", "[passage ", "[1] ", "[^1", "†", "[passpasspasspasspasspasspasspasspass! "]
+)
 def test_an_answer_under_way_takes_linear_time(text: str) -> None:
     assert as_streamed(text * (100_000 // len(text))) is not None
