@@ -35,7 +35,7 @@ def said_before(pairing: Pairing) -> frozenset[int]:
     if not run or len(pairing.claim) - len(run) < 2:
         return frozenset()
     pronouns = _pronouns(pairing, run)
-    if not pronouns or _in_a_filled_slot(pairing, run):
+    if not pronouns or _in_a_filled_slot(pairing, run) or _stands_for_another(pairing, pronouns):
         return frozenset()
     terms = [pairing.claim[index] for index in run]
     source = pairing.source
@@ -116,6 +116,19 @@ def _filled(source: IndexedText, pairing: Pairing, place: int, step: int, taken:
         at += step
     before = source.all[max(0, source.at[at + 1] - 3) : source.at[at + 1]] if step < 0 else []
     return not any(term.keys[0] in PRONOUNS for term in before)
+
+
+def _stands_for_another(pairing: Pairing, pronouns: frozenset[str]) -> bool:
+    """Whether the sentence names somebody of its own before the pronoun, whom the claim does not."""
+    source = pairing.source
+    taken = {place for places in pairing.candidates for place in places}
+    for at in range(pairing.low, pairing.high):
+        if any(term.keys[0] in pronouns for term in source.all[max(0, source.at[at] - 3) : source.at[at]]):
+            return False
+        term = source.content[at]
+        if is_a(term, "name") and not term.role and at not in taken and not term.keys[0].startswith("month:"):
+            return True
+    return False
 
 
 def _is_possessor(pairing: Pairing, run: list[int]) -> bool:

@@ -70,7 +70,16 @@ def _differ(pairing: Pairing, verb: int, place: int) -> bool:
         return True
     # A pronoun does not stand for what is named only behind it.
     subject = _places(pairing, in_claim.subject)
-    return same_voice and in_source.pronoun and bool(subject) and min(subject) > place
+    if not (same_voice and in_source.pronoun and subject):
+        return False
+    return min(subject) > place or _is_another_name(pairing, subject)
+
+
+def _is_another_name(pairing: Pairing, subject: frozenset[int]) -> bool:
+    """Whether the subject is a name, and not the first one of the sentence, which a pronoun behind it stands for."""
+    content = pairing.source.content
+    names = [at for at in range(pairing.low, min(subject) + 1) if is_a(content[at], "name") and not content[at].role]
+    return is_a(content[min(subject)], "name") and bool(names) and names[0] not in subject
 
 
 def parts(text: IndexedText, verb: int, low: int, high: int) -> Parts:
@@ -115,7 +124,7 @@ def _shared(text: IndexedText, verb: int, low: int) -> frozenset[int]:
         while end > max(low, at - _FEW) and text.content[end - 1].kind == "number":
             end -= 1
         found = _stretch_before(text, end, low) if end > low else _NOBODY
-        return found if any(is_a(text.content[one], "name") for one in found) else _NOBODY
+        return _named(text, found)
     if opens & _JOINING:
         for before in range(at - 1, max(low, at - _FEW) - 1, -1):
             if is_verb(text, before, low, at):
@@ -158,8 +167,7 @@ def _role(text: IndexedText, positions: frozenset[int]) -> str:
 def _before(text: IndexedText, verb: int, low: int) -> frozenset[int]:
     """The subject: the words before the verb, but for those behind a preposition. Of a relative clause only a name."""
     if verb > low and any(term.keys[0] in _RELATIVE for term in _small_before(text, verb, low)):
-        found = _stretch_before(text, verb, low)
-        return found if any(is_a(text.content[one], "name") for one in found) else _NOBODY
+        return _named(text, _stretch_before(text, verb, low))
     at = verb - 1
     while at >= max(low, verb - _FEW) and text.content[at].clause == text.content[verb].clause:
         start = at
@@ -179,6 +187,10 @@ def _before(text: IndexedText, verb: int, low: int) -> frozenset[int]:
             return frozenset(found) | (_stretch_before(text, start, low) if joined else _NOBODY)
         at = start - 1
     return _NOBODY
+
+
+def _named(text: IndexedText, found: frozenset[int]) -> frozenset[int]:
+    return found if any(is_a(text.content[one], "name") for one in found) else _NOBODY
 
 
 def _stretch_before(text: IndexedText, at: int, low: int) -> frozenset[int]:
