@@ -25,7 +25,7 @@ def mixed(pairing: Pairing) -> bool:
         return True
     if any(_has_a_rival(pairing, indexes) for indexes in clauses.values()):
         return True
-    return _counts_another(pairing) or _in_a_slot(pairing)
+    return _counts_another(pairing) or _in_a_slot(pairing) or _replaces(pairing)
 
 
 def _clauses(pairing: Pairing) -> dict[int, list[int]]:
@@ -240,9 +240,9 @@ def _in_a_slot(pairing: Pairing) -> bool:
         if before < pairing.low or source.at[behind] - source.at[before] > 1:
             continue
         rival = source.content[before]
-        if any(is_verb(source, at, pairing.low, pairing.high) for at in (before, behind)) or is_verb(
-            said, pairing.first + index, pairing.first, pairing.end
-        ):
+        compound = not said.text[term.end : pairing.claim[index + 1].start].isspace()  # skipped.txt
+        verbs = any(is_verb(source, at, pairing.low, pairing.high) for at in (before, behind))
+        if not compound and (verbs or is_verb(said, pairing.first + index, pairing.first, pairing.end)):
             continue
         if before in chosen or rival.kind not in ("word", "name") or rival.clause != source.content[behind].clause:
             continue
@@ -254,3 +254,16 @@ def _in_a_slot(pairing: Pairing) -> bool:
 def _in_one_stretch(source: IndexedText, one: int | None, two: int) -> bool:
     """Whether no small word stands between the two, `one` before `two`."""
     return one is not None and one < two and source.at[two] - source.at[one] == two - one
+
+
+def _replaces(pairing: Pairing) -> bool:
+    """Whether a word of the claim's own stands where the source has another: files are included, files are left out."""
+    content, places = pairing.source.content, pairing.places
+    chosen = set(places)
+    for index in range(1, len(places) - 1):
+        before, behind = places[index - 1], places[index + 1]
+        if places[index] is not None or pairing.candidates[index] or before is None or behind != before + 2:
+            continue
+        if before + 1 not in chosen and content[before + 1].kind == "word" and pairing.claim[index].kind == "word":
+            return True
+    return False
