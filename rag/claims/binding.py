@@ -45,6 +45,8 @@ def _beside(pairing: Pairing, term: Term, place: int, anchors: set[int], aligned
         return True
     nearest = min(anchors, key=lambda anchor: abs(anchor - place))
     if is_a(term, "name"):
+        if abs(nearest - place) == 1 and is_a(content[nearest], "name"):
+            return True  # a list of names
         # Another name at the head of the clause would be its subject.
         rival = any(
             at < nearest and is_a(content[at], "name") and at not in aligned and not content[at].role

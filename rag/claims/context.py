@@ -35,7 +35,7 @@ def said_before(pairing: Pairing) -> frozenset[int]:
     if not run or len(pairing.claim) - len(run) < 2:
         return frozenset()
     pronouns = _pronouns(pairing, run)
-    if not pronouns or _in_a_filled_slot(pairing, run) or _stands_for_another(pairing, pronouns):
+    if not pronouns or _in_a_filled_slot(pairing, run) or _stands_for_another(pairing, run, pronouns):
         return frozenset()
     terms = [pairing.claim[index] for index in run]
     source = pairing.source
@@ -118,8 +118,10 @@ def _filled(source: IndexedText, pairing: Pairing, place: int, step: int, taken:
     return not any(term.keys[0] in PRONOUNS for term in before)
 
 
-def _stands_for_another(pairing: Pairing, pronouns: frozenset[str]) -> bool:
+def _stands_for_another(pairing: Pairing, run: list[int], pronouns: frozenset[str]) -> bool:
     """Whether the sentence names somebody of its own before the pronoun, whom the claim does not."""
+    if not (is_a(pairing.claim[run[-1]], "name") or pronouns & PERSONS):
+        return False
     source = pairing.source
     taken = {place for places in pairing.candidates for place in places}
     for at in range(pairing.low, pairing.high):

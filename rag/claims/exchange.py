@@ -123,6 +123,8 @@ def _contexts_exchanged(pairing: Pairing) -> bool:
     for index, place in enumerate(pairing.places):
         if place is None or claim[index].kind == "char" or _is_month(claim[index]):
             continue
+        if pairing.source.german and claim[index].kind == "word":
+            continue  # verbs and adverbs may stand in many places
         for step in (-1, 1):
             beside = pairing.places[index + step] if 0 <= index + step < len(claim) else None
             other = None if beside is None else index_of.get(beside - step)

@@ -56,6 +56,8 @@ def negations(text: IndexedText, low: int, high: int) -> Iterable[tuple[int, set
             continue
         after = [at for at in range(position, min(position + 3, high)) if text.content[at].clause == term.clause]
         before = [at for at in range(max(low, position - 2), position) if text.content[at].clause == term.clause]
+        if not after:  # at the end of its clause it denies all of it
+            before = [at for at in range(max(low, position - 6), position) if text.content[at].clause == term.clause]
         cue = term.keys[0]
         if cue in _PRECEDING:
             yield index, set(after)

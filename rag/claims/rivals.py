@@ -242,7 +242,9 @@ def _in_a_slot(pairing: Pairing) -> bool:
         rival = source.content[before]
         compound = not said.text[term.end : pairing.claim[index + 1].start].isspace()  # skipped.txt
         verbs = any(is_verb(source, at, pairing.low, pairing.high) for at in (before, behind))
-        if not compound and (verbs or is_verb(said, pairing.first + index, pairing.first, pairing.end)):
+        here = pairing.first + index
+        verbs = verbs or any(is_verb(said, at, pairing.first, pairing.end) for at in (here, here + 1))
+        if verbs and not compound:
             continue
         if before in chosen or rival.kind not in ("word", "name") or rival.clause != source.content[behind].clause:
             continue
