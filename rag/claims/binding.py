@@ -14,9 +14,20 @@ def bound(pairing: Pairing) -> bool:
         if not (term.kind == "number" or is_a(term, "name")) or not pairing.candidates[index]:
             continue
         anchors = _anchors(pairing, index)
+        if term.kind == "number" and _keeps_what_it_counts(pairing, index):
+            continue
         if anchors and not any(_beside(pairing, term, place, anchors, aligned) for place in pairing.candidates[index]):
             return False
     return True
+
+
+def _keeps_what_it_counts(pairing: Pairing, index: int) -> bool:
+    """Whether the noun behind a number stands right behind it in the source too."""
+    if index + 1 >= len(pairing.claim) or pairing.claim[index + 1].kind != "name" or pairing.claim[index].unit:
+        return False
+    if pairing.claim[index + 1].keys[0].startswith("month:"):
+        return False
+    return any(place + 1 in pairing.candidates[index + 1] for place in pairing.candidates[index])
 
 
 def _anchors(pairing: Pairing, index: int) -> set[int]:

@@ -108,6 +108,13 @@ LESS = _words("less fewer younger under below most maximum weniger hochstens unt
 BEFORE = _words("before until vor bis avant jusqu antes hasta prior")
 AFTER = _words("after since nach seit apres depuis despues desde following")
 
+LIMITS: dict[str, str] = {
+    word: limit
+    for words, limit in ((BEFORE, "before"), (AFTER, "after"), (LESS, "less"), (MORE, "more"))
+    for word in words
+}
+"""Which comparison a word makes; of two the last."""
+
 PRONOUNS = _words(
     "he she it they him them this these his her its their er sie es ihn ihm ihr ihre ihren ihrem ihrer ihres sein "
     "seine seinen seinem seiner seines dieser diese dieses il elle ils elles ce cette ces el ella "

@@ -85,13 +85,12 @@ class _Halves:
     """A clause of the claim, `indexes`, of which the clause `home` of the source has `given` and the clause `other`
     has `rest`."""
 
-    def __init__(
-        self, pairing: Pairing, indexes: Sequence[int], given: list[int], rest: list[int], home: int, other: int
-    ) -> None:
+    def __init__(self, pairing: Pairing, given: list[int], rest: list[int], home: int, other: int) -> None:
         self._pairing, self._given, self._rest = pairing, given, rest
         self._home_places = self._clause(given, home)
         self._other_places = self._clause(rest, other)
         self._taken = {at for index in indexes for at in pairing.candidates[index]}
+        self._said = {at for places in pairing.candidates for at in places}
         self._chosen = set(pairing.places)
         self._home, self._other = home, other
 
@@ -104,7 +103,8 @@ class _Halves:
 
     def _rivals(self, term: Term, kind: str) -> bool:
         content = self._pairing.source.content
-        return any(at not in self._taken and _rival(term, content[at], kind) for at in self._other_places)
+        taken = self._taken if kind == "number" else self._said
+        return any(at not in taken and _rival(term, content[at], kind) for at in self._other_places)
 
     def in_the_place(self) -> bool:
         """A number or name alone, while the other clause has another one in its place."""
@@ -158,15 +158,28 @@ class _Halves:
         if self._home < self._other:
             return False
         source, places = self._pairing.source, self._home_places
+        if source.content[places[0]].role or not self._goes_on():
+            return False
+        end = self._first_stretch(places)
+        behind = places[end:]
+        given = {self._pairing.places[index] for index in self._given}
+        whole = places[0] in self._chosen and given <= set(places[:end])
+        return whole and bool(behind) and not any(at in self._chosen for at in behind)
+
+    def _first_stretch(self, places: list[int]) -> int:
+        """How many of the first places no small word divides, and the claim has."""
+        source = self._pairing.source
         end = 1
         while end < len(places) and source.at[places[end]] - source.at[places[end - 1]] == 1:
             if places[end] not in self._chosen:
                 break
             end += 1
-        behind = places[end:]
-        given = {self._pairing.places[index] for index in self._given}
-        whole = places[0] in self._chosen and given <= set(places[:end])
-        return whole and bool(behind) and not any(at in self._chosen for at in behind)
+        return end
+
+    def _goes_on(self) -> bool:
+        """Whether the claim has more of the other clause than what that begins with."""
+        first = set(self._other_places[: self._first_stretch(self._other_places)])
+        return any(self._pairing.places[index] not in first for index in self._rest)
 
 
 def _is_month(term: Term) -> bool:
@@ -193,7 +206,7 @@ def _relative(source: IndexedText, place: int, clause: int, name: int) -> bool:
         start -= 1
     behind = first > name and source.content[first - 1].clause == source.content[name].clause
     behind = behind and not any(
-        is_a(source.content[at], "name") and source.at[at] - source.at[at - 1] > 1 for at in range(name + 1, first)
+        is_a(source.content[at], "name") and not is_a(source.content[at - 1], "name") for at in range(name + 1, first)
     )
     return behind and source.all[start].keys[0] in RELATIVE
 

@@ -8,14 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from rag.claims.lexicon import (
-    AFTER,
-    BEFORE,
     BY,
     CLAUSES,
-    LESS,
     LIGHT,
+    LIMITS,
     MONTHS,
-    MORE,
     NOT,
     NOT_CHARS,
     NUMBERS,
@@ -233,14 +230,13 @@ class _Sentence:
                 if self._found[at].kind == "number":
                     self._found[at] = _with(self._found[at], end=end, unit="%")
             return
-        if _OPTION.search(self._text, max(self._start, start - 3), start):
+        if self._text[start - 1 : start] == "-" and _OPTION.search(self._text, max(self._start, start - 3), start):
             self._add(start, end, "name", word)
             return
         capital = raw[0].isupper()
         small = word not in _ACCENTED or not raw.isascii()
-        for words, limit in ((BEFORE, "before"), (AFTER, "after"), (LESS, "less"), (MORE, "more")):
-            if word in words and small:
-                self._limit, self._limit_age = limit, 0 if word in STRICT else 1
+        if small and word in LIMITS:
+            self._limit, self._limit_age = LIMITS[word], 0 if word in STRICT else 1
         if word in ROLES and raw != "a":
             self._role = word
         if word in CLAUSES:
