@@ -85,7 +85,9 @@ class _Halves:
     """A clause of the claim, `indexes`, of which the clause `home` of the source has `given` and the clause `other`
     has `rest`."""
 
-    def __init__(self, pairing: Pairing, given: list[int], rest: list[int], home: int, other: int) -> None:
+    def __init__(
+        self, pairing: Pairing, indexes: Sequence[int], given: list[int], rest: list[int], home: int, other: int
+    ) -> None:
         self._pairing, self._given, self._rest = pairing, given, rest
         self._home_places = self._clause(given, home)
         self._other_places = self._clause(rest, other)
