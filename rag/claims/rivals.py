@@ -160,7 +160,7 @@ class _Halves:
         if self._home < self._other:
             return False
         source, places = self._pairing.source, self._home_places
-        if source.content[places[0]].role or not self._goes_on():
+        if source.content[places[0]].role:
             return False
         end = self._first_stretch(places)
         behind = places[end:]
@@ -177,11 +177,6 @@ class _Halves:
                 break
             end += 1
         return end
-
-    def _goes_on(self) -> bool:
-        """Whether the claim has more of the other clause than what that begins with."""
-        first = set(self._other_places[: self._first_stretch(self._other_places)])
-        return any(self._pairing.places[index] not in first for index in self._rest)
 
 
 def _is_month(term: Term) -> bool:
