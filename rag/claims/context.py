@@ -18,6 +18,7 @@ _TOPIC = 4
 _JOINING = frozenset({"and", "but", "und", "aber"})
 _POSSESSIVE = frozenset({"its", "his", "their", "ihr", "sein"})
 _OF = frozenset({"of", "von", "vom", "des", "der"})
+_ARTICLES = frozenset({"der", "die", "das", "ein", "eine"})
 _TITLES = {"frau": "sie", "herr": "er", "herrn": "er"}
 _GENDERS = {
     "es": frozenset({"das", "ein", "dem", "des", "kein"}),
@@ -172,10 +173,9 @@ def _may_be_meant(source: IndexedText, places: list[int], low: int, pronouns: fr
         if head.capital and _TITLES.get(source.content[start].keys[0], "") in {_bare(one) for one in pronouns}:
             return True
         said = {article for pronoun in pronouns for article in _GENDERS.get(_bare(pronoun), ())}
-        before = source.all[max(0, source.at[start] - 2) : source.at[start]]
-        return not source.content[start].role and (
-            start == low or any(term.keys[0] in said for term in before if term.kind == "light")
-        )
+        before = [term.keys[0] for term in source.all[max(0, source.at[start] - 2) : source.at[start]]]
+        bare = start == low and not any(one in _ARTICLES for one in before)
+        return not source.content[start].role and (bare or any(one in said for one in before))
     if is_a(head, "name") or pronouns & PERSONS:
         ahead = [at for at in range(low, start) if not _behind_a_preposition(source, at, low)]
         names = [at for at in ahead if is_a(source.content[at], "name") and at not in places]

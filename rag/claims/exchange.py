@@ -32,16 +32,17 @@ def exchanged(pairing: Pairing) -> bool:
 
 def _prepositions_exchanged(pairing: Pairing) -> bool:
     """Whether two terms have each other's preposition: from A to B, from B to A."""
-    changed: set[tuple[str, str]] = set()
+    changed: dict[tuple[str, str], int] = {}
     content = pairing.source.content
     for index, (term, place) in enumerate(zip(pairing.claim, pairing.places, strict=True)):
         if place is None or term.kind not in _SPOKEN or content[place].kind not in _SPOKEN or _is_month(term):
             continue
         roles = _role(pairing.claim, index, 0), _role(content, place, pairing.low)
         if roles[0] != roles[1]:
-            if roles[::-1] in changed or roles in OPPOSED:
+            other = changed.get(roles[::-1])
+            if roles in OPPOSED or (other is not None and not _are_listed(pairing, other, place)):
                 return True
-            changed.add(roles)
+            changed[roles] = place
     return False
 
 
@@ -141,6 +142,8 @@ def _excused(pairing: Pairing, one: int, two: int) -> bool:
     first, second = pairing.places[one], pairing.places[two]
     if first is None or second is None or abs(first - second) == 1:
         return True
+    if _are_listed(pairing, first, second):
+        return True
     if pairing.claim[one].kind == "number":
         return any(_is_month(term) for term in pairing.claim[one + 1 : two])
     roles = [
@@ -153,6 +156,12 @@ def _excused(pairing: Pairing, one: int, two: int) -> bool:
     if {""} in roles and any(len(both) == 1 and both != {""} for both in roles):
         return True
     return pairing.source.german and not german_exchanged(pairing, one, two)
+
+
+def _are_listed(pairing: Pairing, first: int, second: int) -> bool:
+    """Whether commas and the like divide all the terms of the source from the one to the other."""
+    between = [term.clause for term in pairing.source.content[min(first, second) : max(first, second) + 1]]
+    return len(set(between)) == len(between)
 
 
 def placed(text: IndexedText, position: int) -> str:
@@ -172,13 +181,13 @@ def _first_of_name(text: IndexedText, position: int) -> int:
 
 
 def _keeps_neighbour(pairing: Pairing, index: int) -> bool:
+    """Whether a number stands beside a word that it stands beside in the source, and that is there only once."""
     place = pairing.places[index]
-    if place is None:
-        return False
-    after = pairing.places[index + 1] if index + 1 < len(pairing.claim) else None
-    before = pairing.places[index - 1] if index else None
-    return (after == place + 1 and pairing.claim[index + 1].kind != "number") or (
-        before == place - 1 and pairing.claim[index - 1].kind != "number"
+    return place is not None and any(
+        0 <= index + step < len(pairing.claim)
+        and pairing.candidates[index + step] == [place + step]
+        and pairing.claim[index + step].kind != "number"
+        for step in (-1, 1)
     )
 
 

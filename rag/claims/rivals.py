@@ -125,7 +125,8 @@ class _Halves:
         """A number, or what stands behind a preposition, of a clause that says something else: such are not shared
         between two clauses as a subject is."""
         pairing = self._pairing
-        words = [at for at in self._home_places if at not in self._chosen and pairing.source.content[at].kind == "word"]
+        content = pairing.source.content
+        words = [at for at in self._home_places if at not in self._chosen and content[at].kind in ("word", "name")]
         if not words:
             return False
         for index in self._given:

@@ -150,7 +150,9 @@ def _small_before(text: IndexedText, at: int, low: int) -> list[Term]:
 
 def _begins(text: IndexedText, at: int, low: int) -> bool:
     """Whether a stretch of words begins here that no small word and no comma divides."""
-    return at <= low or text.content[at - 1].clause != text.content[at].clause or bool(_small_before(text, at, low))
+    if at <= low or text.content[at - 1].clause != text.content[at].clause:
+        return True
+    return text.content[at].role == text.content[at].keys[0] or bool(_small_before(text, at, low))
 
 
 def _stretch(text: IndexedText, at: int, high: int) -> frozenset[int]:

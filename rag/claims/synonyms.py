@@ -6,7 +6,7 @@ from __future__ import annotations
 from rag.claims.lexicon import ROOTS
 
 _ENGLISH = """
-begin start commence; end finish conclude; use employ utilize utilise; show display; allow permit; big large; film
+begin start commence; end finish conclude; show display; allow permit; big large; film
 movie; buy purchase acquire; need require; remove delete erase; get receive obtain; choose select pick; change modify
 alter; answer respond reply; skip omit; exclude omit; ship vessel; country nation; world planet globe; fast quick
 rapid; contain include comprise encompass; locate situate; latest newest; error mistake; yearly annual annually;
