@@ -115,7 +115,7 @@ def _claims(text: str, beside: Sequence[str], far: str, lang: str, chosen: rando
             yield "number-swapped", changed
         if changed := _renamed(sentence, text, lang, chosen):
             yield "name-swapped", changed
-        if changed := _exchanged(sentence, lang, chosen):
+        if changed := _exchanged(sentence, lang):
             yield "exchanged", changed
         if changed := _negated(sentence, lang):
             yield "negated", changed
@@ -162,7 +162,7 @@ def _renamed(sentence: str, text: str, lang: str, chosen: random.Random) -> str:
     return sentence[: match.start()] + chosen.choice(others) + sentence[match.end() :]
 
 
-def _exchanged(sentence: str, lang: str, chosen: random.Random) -> str:
+def _exchanged(sentence: str, lang: str) -> str:
     """Two numbers of the sentence in each other's place, in English else two names. Not of a list, whose order says
     nothing."""
     for found in (
@@ -177,7 +177,7 @@ def _exchanged(sentence: str, lang: str, chosen: random.Random) -> str:
             and re.search(r"\b(?!(?:and|or|und|oder)\b)[a-zäöü]{3,}\b", sentence[one.end() : two.start()])
         ]
         if pairs:
-            one, two = chosen.choice(pairs)
+            one, two = random.Random(sentence).choice(pairs)
             return (
                 f"{sentence[: one.start()]}{two[0]}{sentence[one.end() : two.start()]}{one[0]}{sentence[two.end() :]}"
             )

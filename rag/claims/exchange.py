@@ -16,6 +16,8 @@ _BY = BY | {"by"}
 _OF = frozenset({"von", "vom", "da"})
 """Say who did it only in the passive voice, else whose it is."""
 _TAKE_OBJECT = frozenset("被由把将將")
+_IN_LISTS = frozenset("and or the a an und oder der die das sowie et ou le la les y o el los las & e il".split())  # noqa: SIM905
+"""Small words between the names of a list."""
 _SPOKEN = ("word", "name")
 
 
@@ -102,6 +104,8 @@ def _swapped(pairing: Pairing, kind: str, one: int, two: int) -> bool:
         return not any(_keeps_neighbour(pairing, index) for index in (one, two))
     listed = two - one == 1 or all(is_a(term, kind) for term in claim[one + 1 : two])
     listed = listed and not any(term.role for term in (claim[two], content[first], content[second]))
+    small = pairing.said.all[pairing.said.at[pairing.first + one] : pairing.said.at[pairing.first + two]]
+    listed = listed and all(term.keys[0] in _IN_LISTS for term in small if term.kind == "light")
     if listed and all(is_a(term, kind) for term in content[second + 1 : first][:50]):
         return False
     return german_exchanged(pairing, one, two) if pairing.source.german else True

@@ -168,14 +168,15 @@ def calls(text: str) -> int:
     return counted
 
 
-_WORDS = (
-    "It She Its was built by Ann , in 1905 and but which who Der die den Hund wurde von 5 7 % -x [ ( 【 ] ) 】 ” \ud800 "
-    "\u202e א 天 not nicht until März 2 twice 's . . ; — ½ $ a_b replaced with to from"
-).split(" ")
+_WORDS = """
+It She Its was built by Ann , in 1905 and but which who Der die den Hund wurde von 5 7 % -x [ ( 【 ] ) 】 ” א 天 not
+nicht until März 2 twice 's . . ; — ½ $ a_b replaced with to from
+""".split()  # noqa: SIM905
+_ODD = ["\ud800", "\u202e", "\x00", "\u0301"]
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from(_WORDS), max_size=40), st.lists(st.sampled_from(_WORDS), max_size=60))
+@given(st.lists(st.sampled_from(_WORDS + _ODD), max_size=40), st.lists(st.sampled_from(_WORDS + _ODD), max_size=60))
 def test_any_words_in_any_order_are_checked(claim: list[str], text: list[str]) -> None:
     found = align(" ".join(claim), " ".join(text))
     assert found is None or 0 <= found.start < found.end <= len(" ".join(text))
