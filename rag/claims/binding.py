@@ -16,6 +16,8 @@ def bound(pairing: Pairing) -> bool:
         anchors = _anchors(pairing, index)
         if term.kind == "number" and _keeps_what_it_counts(pairing, index):
             continue
+        if is_a(term, "name") and _goes_on_a_list(pairing, index):
+            continue
         if anchors and not any(_beside(pairing, term, place, anchors, aligned) for place in pairing.candidates[index]):
             return False
     return True
@@ -28,6 +30,13 @@ def _keeps_what_it_counts(pairing: Pairing, index: int) -> bool:
     if pairing.claim[index + 1].keys[0].startswith("month:"):
         return False
     return any(place + 1 in pairing.candidates[index + 1] for place in pairing.candidates[index])
+
+
+def _goes_on_a_list(pairing: Pairing, index: int) -> bool:
+    """Whether the name before it in a list is also before it in the source: CBS and NBC."""
+    if not index or not is_a(pairing.claim[index - 1], "name") or pairing.claim[index].role:
+        return False
+    return any(place - 1 in pairing.candidates[index - 1] for place in pairing.candidates[index])
 
 
 def _anchors(pairing: Pairing, index: int) -> set[int]:
@@ -56,8 +65,6 @@ def _beside(pairing: Pairing, term: Term, place: int, anchors: set[int], aligned
         return True
     nearest = min(anchors, key=lambda anchor: abs(anchor - place))
     if is_a(term, "name"):
-        if abs(nearest - place) == 1 and is_a(content[nearest], "name"):
-            return True  # a list of names
         # Another name at the head of the clause would be its subject.
         rival = any(
             at < nearest and is_a(content[at], "name") and at not in aligned and not content[at].role

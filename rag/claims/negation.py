@@ -30,6 +30,8 @@ def same_negations(pairing: Pairing, aligned: set[int]) -> bool:
     for scope in in_claim:
         if not any(scope & other for other in wide):
             return False
+    if len(in_claim) > sum(any(scope & other for scope in in_claim) for other in wide):
+        return False  # denied once more than the source denies it
     for (_, narrow), other in zip(in_source, wide, strict=True):
         if narrow & aligned and not any(scope & other for scope in in_claim):
             return False
