@@ -96,7 +96,7 @@ def _in_a_filled_slot(pairing: Pairing, run: list[int]) -> bool:
     """Whether the source has something else of its own where the claim has the stretch: right behind the word before
     it, or right before the word behind it."""
     source = pairing.source
-    taken = {place for places in pairing.candidates for place in places}
+    taken = pairing.taken
     for index, step in ((run[0] - 1, 1), (run[-1] + 1, -1)):
         if not 0 <= index < len(pairing.claim) or pairing.claim[index].clause != pairing.claim[run[0]].clause:
             continue
@@ -106,7 +106,7 @@ def _in_a_filled_slot(pairing: Pairing, run: list[int]) -> bool:
     return False
 
 
-def _filled(source: IndexedText, pairing: Pairing, place: int, step: int, taken: set[int]) -> bool:
+def _filled(source: IndexedText, pairing: Pairing, place: int, step: int, taken: frozenset[int]) -> bool:
     at = place + step
     for _ in range(2 if step < 0 else 1):  # a verb may stand between the pronoun and what is said
         if not pairing.low <= at < pairing.high or source.content[at].clause != source.content[place].clause:
@@ -124,7 +124,7 @@ def _stands_for_another(pairing: Pairing, run: list[int], pronouns: frozenset[st
     if not (is_a(pairing.claim[run[-1]], "name") or pronouns & PERSONS):
         return False
     source = pairing.source
-    taken = {place for places in pairing.candidates for place in places}
+    taken = pairing.taken
     for at in range(pairing.low, pairing.high):
         if any(term.keys[0] in pronouns for term in source.all[max(0, source.at[at] - 3) : source.at[at]]):
             return False

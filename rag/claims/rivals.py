@@ -92,8 +92,6 @@ class _Halves:
         self._home_places = self._clause(given, home)
         self._other_places = self._clause(rest, other)
         self._taken = {at for index in indexes for at in pairing.candidates[index]}
-        self._said = {at for places in pairing.candidates for at in places}
-        self._chosen = set(pairing.places)
         self._home, self._other = home, other
 
     def _clause(self, indexes: list[int], clause: int) -> list[int]:
@@ -105,7 +103,7 @@ class _Halves:
 
     def _rivals(self, term: Term, kind: str) -> bool:
         content = self._pairing.source.content
-        taken = self._taken if kind == "number" else self._said
+        taken = self._taken if kind == "number" else self._pairing.taken
         return any(at not in taken and _rival(term, content[at], kind) for at in self._other_places)
 
     def in_the_place(self) -> bool:
@@ -114,7 +112,7 @@ class _Halves:
         kind = "number" if all(claim[one].kind == "number" for one in self._given) else "name"
         if not all(is_a(claim[one], kind) and not _is_month(claim[one]) for one in self._given):
             return False
-        if kind == "number" and all(at in self._chosen for at in self._home_places):
+        if kind == "number" and all(at in self._pairing.chosen for at in self._home_places):
             return False
         place = self._pairing.candidates[self._given[0]][0]
         return self._rivals(claim[self._given[0]], kind) and not _relative(
@@ -126,7 +124,9 @@ class _Halves:
         between two clauses as a subject is."""
         pairing = self._pairing
         content = pairing.source.content
-        words = [at for at in self._home_places if at not in self._chosen and content[at].kind in ("word", "name")]
+        words = [
+            at for at in self._home_places if at not in self._pairing.chosen and content[at].kind in ("word", "name")
+        ]
         if not words:
             return False
         for index in self._given:
@@ -166,15 +166,15 @@ class _Halves:
         end = self._first_stretch(places)
         behind = places[end:]
         given = {self._pairing.places[index] for index in self._given}
-        whole = places[0] in self._chosen and given <= set(places[:end])
-        return whole and bool(behind) and not any(at in self._chosen for at in behind)
+        whole = places[0] in self._pairing.chosen and given <= set(places[:end])
+        return whole and bool(behind) and not any(at in self._pairing.chosen for at in behind)
 
     def _first_stretch(self, places: list[int]) -> int:
         """How many of the first places no small word divides, and the claim has."""
         source = self._pairing.source
         end = 1
         while end < len(places) and source.at[places[end]] - source.at[places[end - 1]] == 1:
-            if places[end] not in self._chosen:
+            if places[end] not in self._pairing.chosen:
                 break
             end += 1
         return end
@@ -234,7 +234,7 @@ def _in_a_slot(pairing: Pairing) -> bool:
     """Whether a word stands right before another where the source has a different word: the push command for the save
     command."""
     said, source = pairing.said, pairing.source
-    chosen = set(pairing.places)
+    chosen = pairing.chosen
     for index, term in enumerate(pairing.claim[:-1]):
         behind = pairing.places[index + 1]
         touching = said.at[pairing.first + index + 1] - said.at[pairing.first + index] == 1
@@ -272,7 +272,7 @@ def _in_one_stretch(source: IndexedText, one: int | None, two: int) -> bool:
 def _replaces(pairing: Pairing) -> bool:
     """Whether a word of the claim's own stands where the source has another: files are included, files are left out."""
     content, places = pairing.source.content, pairing.places
-    chosen = set(places)
+    chosen = pairing.chosen
     for index in range(1, len(places) - 1):
         before, behind = places[index - 1], places[index + 1]
         if places[index] is not None or pairing.candidates[index] or before is None or behind != before + 2:

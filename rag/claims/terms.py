@@ -54,8 +54,8 @@ _STANDS_FOR = re.compile(r"\s(?:that|which|who|in|of|from|found|used|shown|given
 """Behind a `one` that stands for a thing named before."""
 _OPTION = re.compile(r"(?:^|[\s`(\[\"'„“])--?$")
 """Before an option of a command, such as `-j` and `--retry`."""
-_NEAR = 6
-"""Characters between two figures that belong together."""
+_NEAR, _NEAR_MONTH = 6, 4
+"""Characters between two figures that belong together, and between a month and a year."""
 _HIRAGANA = re.compile("[\u3041-\u3096]")
 
 
@@ -96,25 +96,21 @@ class _Sentence:
             else:
                 self._char(match.start(), match[0])
         self._han_numbers()
-        self._join_figures()
         return self._found
 
-    def _join_figures(self) -> None:
-        """Figures that follow each other are in one clause: `5 March, 2021`, `between 1716 and 1724`."""
-        down, before = 0, None
-        for index, term in enumerate(self._found):
-            if down:
-                term = self._found[index] = _with(term, clause=term.clause - down)
-            near = _NEAR if before is not None and before.kind == "number" else 4
-            figures = before is not None and term.kind == "number" and _is_figure(before)
-            if before is not None and figures and before.clause < term.clause and term.start - before.end < near:
-                down += term.clause - before.clause
-                self._found[index] = _with(term, clause=before.clause)
-            if term.kind != "light":
-                before = self._found[index]
+    def _join_figures(self, start: int) -> None:
+        """A figure that follows another is in its clause: `5 March, 2021`, `between 1716 and 1724`."""
+        before = next((term for term in self._found[:-4:-1] if term.kind != "light"), None)
+        if before is None or before.clause >= self._clause:
+            return
+        near = _NEAR if before.kind == "number" else _NEAR_MONTH
+        if (before.kind == "number" or before.keys[0].startswith("month:")) and start - before.end < near:
+            self._clause = before.clause
 
     def _add(self, start: int, end: int, kind: Kind, *keys: str, **more: str | bool) -> None:
         entity = kind in ("name", "number", "word")
+        if kind == "number":
+            self._join_figures(start)
         term = Term(
             start,
             end,
@@ -211,6 +207,8 @@ class _Sentence:
             raw, end = raw[: len(head)], start + len(head)
         elif tail == "t":
             word = head + "t"
+        if not (word and raw):
+            return  # accents without a letter
         number = self._behind_number(start)
         if number and word in SCALES and "month" not in number.keys[0]:
             keys = tuple(scaled(key, SCALES[word]) for key in number.keys if not key.startswith("part:"))
@@ -349,10 +347,6 @@ class _Sentence:
             else term
             for term in self._found
         ]
-
-
-def _is_figure(term: Term) -> bool:
-    return term.kind == "number" or term.keys[0].startswith("month:")
 
 
 def _with(term: Term, **changes: Any) -> Term:

@@ -182,6 +182,15 @@ def test_any_words_in_any_order_are_checked(claim: list[str], text: list[str]) -
     assert found is None or 0 <= found.start < found.end <= len(" ".join(text))
 
 
+@pytest.mark.parametrize(
+    "piece", ["(", "[", "【", "\ud800", "\u202eאב ", "a,", "She was built by Ann ", "Ann sold ", "\u0301"]
+)
+def test_a_hundred_kilobytes_of_anything_as_claim_and_passage(piece: str) -> None:
+    text = piece * (100_000 // len(piece))
+    passages = [Passage(n, f"c{n}", f"s{n}", "s", text, 1.0) for n in (1, 2)]
+    assert all(one.state in ("verified", "elsewhere", "not found") for one in cited(f"{text} [1]", passages))
+
+
 def test_a_hundred_kilobytes_are_checked() -> None:
     text = "The owl sleeps in the tower and hunts 5 mice. " * 2_200
     passages = [Passage(n, f"c{n}", f"s{n}", "s", text, 1.0) for n in (1, 2)]

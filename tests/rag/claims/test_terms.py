@@ -66,3 +66,8 @@ def test_an_option_of_a_command_is_a_name() -> None:
     assert ("name", "j") in said("Use `-j` here.")
     assert ("name", "retry") in said("Use --retry here.")
     assert ("word", "scale") in said("A large-scale test.")
+
+
+@pytest.mark.parametrize("text", ["\u0301", "a \u0301\u0301 b", "_\u0301_", "l'\u0301", "\u0301's"])
+def test_an_accent_without_a_letter_is_no_word(text: str) -> None:
+    assert all(one.keys[0] for one in terms(text))
