@@ -115,6 +115,8 @@ def _claims(text: str, beside: Sequence[str], far: str, lang: str, chosen: rando
             yield "number-swapped", changed
         if changed := _renamed(sentence, text, lang, chosen):
             yield "name-swapped", changed
+        if changed := _exchanged(sentence, lang):
+            yield "exchanged", changed
         if changed := _negated(sentence, lang):
             yield "negated", changed
         if at + 3 < len(said) and (joined := _stitched(sentence, said[at + 3], lang)):
@@ -158,6 +160,28 @@ def _renamed(sentence: str, text: str, lang: str, chosen: random.Random) -> str:
         return ""
     match = chosen.choice(names)
     return sentence[: match.start()] + chosen.choice(others) + sentence[match.end() :]
+
+
+def _exchanged(sentence: str, lang: str) -> str:
+    """Two numbers of the sentence in each other's place, in English else two names. Not of a list, whose order says
+    nothing."""
+    for found in (
+        (_NUMBER.finditer(sentence), _NAME.finditer(sentence)) if lang == "en" else (_NUMBER.finditer(sentence),)
+    ):
+        places = list(found)
+        pairs = [
+            (one, two)
+            for at, one in enumerate(places)
+            for two in places[at + 1 :]
+            if one[0] != two[0]
+            and re.search(r"\b(?!(?:and|or|und|oder)\b)[a-zäöü]{3,}\b", sentence[one.end() : two.start()])
+        ]
+        if pairs:
+            one, two = random.Random(sentence).choice(pairs)
+            return (
+                f"{sentence[: one.start()]}{two[0]}{sentence[one.end() : two.start()]}{one[0]}{sentence[two.end() :]}"
+            )
+    return ""
 
 
 def _negated(sentence: str, lang: str) -> str:

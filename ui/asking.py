@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from rag.citations import Answer
+from rag.claims.markers import as_streamed
 from rag.errors import Damaged
 from rag.followups import REMEMBERED, Turn
 from rag.manifest import Receipt
@@ -154,7 +155,7 @@ def _follow(asking: Asking, body: DeltaGenerator, line: DeltaGenerator) -> Answe
             return answer
         if asking.text != shown:
             shown = asking.text
-            body.html(answer_html(shown))
+            body.html(answer_html(as_streamed(shown)))
         second = int((time.monotonic() - began) * LOOKS)
         if second != said:  # also while nothing comes: drawing is where Streamlit notices the stop button
             said = second

@@ -18,10 +18,10 @@ from rag.claims.rivals import mixed
 from rag.claims.roles import roles_exchanged
 from rag.claims.term import Term
 
-_PER_MISSING = 6
+_PER_MISSING = 5
 _MOST_MISSING = 2
 _APART = 5
-"""One ordinary word in six may be the claim's own, two at most, and not close to each other."""
+"""One ordinary word in five may be the claim's own, two at most, and not close to each other."""
 
 
 @dataclass(frozen=True)

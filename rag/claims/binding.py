@@ -9,14 +9,34 @@ from rag.claims.term import Term
 
 def bound(pairing: Pairing) -> bool:
     """Each number and name stands in the source with words that it stands with in the claim."""
-    aligned = {place for places in pairing.candidates for place in places}
+    aligned = pairing.taken
     for index, term in enumerate(pairing.claim):
         if not (term.kind == "number" or is_a(term, "name")) or not pairing.candidates[index]:
             continue
         anchors = _anchors(pairing, index)
+        if term.kind == "number" and _keeps_what_it_counts(pairing, index):
+            continue
+        if is_a(term, "name") and _goes_on_a_list(pairing, index):
+            continue
         if anchors and not any(_beside(pairing, term, place, anchors, aligned) for place in pairing.candidates[index]):
             return False
     return True
+
+
+def _keeps_what_it_counts(pairing: Pairing, index: int) -> bool:
+    """Whether the noun behind a number stands right behind it in the source too."""
+    if index + 1 >= len(pairing.claim) or pairing.claim[index + 1].kind != "name" or pairing.claim[index].unit:
+        return False
+    if pairing.claim[index + 1].keys[0].startswith("month:"):
+        return False
+    return any(place + 1 in pairing.candidates[index + 1] for place in pairing.candidates[index])
+
+
+def _goes_on_a_list(pairing: Pairing, index: int) -> bool:
+    """Whether the name before it in a list is also before it in the source: CBS and NBC."""
+    if not index or not is_a(pairing.claim[index - 1], "name") or pairing.claim[index].role:
+        return False
+    return any(place - 1 in pairing.candidates[index - 1] for place in pairing.candidates[index])
 
 
 def _anchors(pairing: Pairing, index: int) -> set[int]:
@@ -35,7 +55,7 @@ def _anchors(pairing: Pairing, index: int) -> set[int]:
     return {place for at in around if pairing.claim[at].kind in kinds for place in pairing.candidates[at]}
 
 
-def _beside(pairing: Pairing, term: Term, place: int, anchors: set[int], aligned: set[int]) -> bool:
+def _beside(pairing: Pairing, term: Term, place: int, anchors: set[int], aligned: frozenset[int]) -> bool:
     content = pairing.source.content
     clause = content[place].clause
     if any(content[anchor].clause == clause for anchor in anchors):
@@ -56,7 +76,7 @@ def _beside(pairing: Pairing, term: Term, place: int, anchors: set[int], aligned
     return alone and not any(content[at].kind == term.kind and at not in aligned for at in between[:200])
 
 
-def _heads(pairing: Pairing, at: int, aligned: set[int]) -> bool:
+def _heads(pairing: Pairing, at: int, aligned: frozenset[int]) -> bool:
     """Whether a name that the claim does not have begins a clause, as its subject does."""
     content = pairing.source.content
     term = content[at]
@@ -64,7 +84,7 @@ def _heads(pairing: Pairing, at: int, aligned: set[int]) -> bool:
     return first and is_a(term, "name") and at not in aligned and not term.role
 
 
-def _others(pairing: Pairing, place: int, aligned: set[int]) -> bool:
+def _others(pairing: Pairing, place: int, aligned: frozenset[int]) -> bool:
     """Whether the clause of the source around `place` has words of its own that the claim does not have."""
     return any(
         pairing.source.content[at].kind in ("word", "char") and at not in aligned for at in pairing.same_clause(place)

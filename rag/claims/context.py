@@ -18,6 +18,7 @@ _TOPIC = 4
 _JOINING = frozenset({"and", "but", "und", "aber"})
 _POSSESSIVE = frozenset({"its", "his", "their", "ihr", "sein"})
 _OF = frozenset({"of", "von", "vom", "des", "der"})
+_ARTICLES = frozenset({"der", "die", "das", "ein", "eine"})
 _TITLES = {"frau": "sie", "herr": "er", "herrn": "er"}
 _GENDERS = {
     "es": frozenset({"das", "ein", "dem", "des", "kein"}),
@@ -35,7 +36,7 @@ def said_before(pairing: Pairing) -> frozenset[int]:
     if not run or len(pairing.claim) - len(run) < 2:
         return frozenset()
     pronouns = _pronouns(pairing, run)
-    if not pronouns or _in_a_filled_slot(pairing, run):
+    if not pronouns or _in_a_filled_slot(pairing, run) or _stands_for_another(pairing, run, pronouns):
         return frozenset()
     terms = [pairing.claim[index] for index in run]
     source = pairing.source
@@ -95,7 +96,7 @@ def _in_a_filled_slot(pairing: Pairing, run: list[int]) -> bool:
     """Whether the source has something else of its own where the claim has the stretch: right behind the word before
     it, or right before the word behind it."""
     source = pairing.source
-    taken = {place for places in pairing.candidates for place in places}
+    taken = pairing.taken
     for index, step in ((run[0] - 1, 1), (run[-1] + 1, -1)):
         if not 0 <= index < len(pairing.claim) or pairing.claim[index].clause != pairing.claim[run[0]].clause:
             continue
@@ -105,13 +106,32 @@ def _in_a_filled_slot(pairing: Pairing, run: list[int]) -> bool:
     return False
 
 
-def _filled(source: IndexedText, pairing: Pairing, place: int, step: int, taken: set[int]) -> bool:
+def _filled(source: IndexedText, pairing: Pairing, place: int, step: int, taken: frozenset[int]) -> bool:
     at = place + step
-    if not pairing.low <= at < pairing.high or source.content[at].clause != source.content[place].clause:
+    for _ in range(2 if step < 0 else 1):  # a verb may stand between the pronoun and what is said
+        if not pairing.low <= at < pairing.high or source.content[at].clause != source.content[place].clause:
+            return False
+        low, high = sorted((source.at[place], source.at[at]))
+        if at in taken or source.content[at].role or any(term.keys[0] in PRONOUNS for term in source.all[low:high]):
+            return False
+        at += step
+    before = source.all[max(0, source.at[at + 1] - 3) : source.at[at + 1]] if step < 0 else []
+    return not any(term.keys[0] in PRONOUNS for term in before)
+
+
+def _stands_for_another(pairing: Pairing, run: list[int], pronouns: frozenset[str]) -> bool:
+    """Whether the sentence names somebody of its own before the pronoun, whom the claim does not."""
+    if not (is_a(pairing.claim[run[-1]], "name") or pronouns & PERSONS):
         return False
-    low, high = sorted((source.at[place], source.at[at]))
-    pronoun = any(term.keys[0] in PRONOUNS for term in source.all[low:high])
-    return at not in taken and not pronoun and not source.content[at].role
+    source = pairing.source
+    taken = pairing.taken
+    for at in range(pairing.low, pairing.high):
+        if any(term.keys[0] in pronouns for term in source.all[max(0, source.at[at] - 3) : source.at[at]]):
+            return False
+        term = source.content[at]
+        if is_a(term, "name") and not term.role and at not in taken and not term.keys[0].startswith("month:"):
+            return True
+    return False
 
 
 def _is_possessor(pairing: Pairing, run: list[int]) -> bool:
@@ -153,10 +173,9 @@ def _may_be_meant(source: IndexedText, places: list[int], low: int, pronouns: fr
         if head.capital and _TITLES.get(source.content[start].keys[0], "") in {_bare(one) for one in pronouns}:
             return True
         said = {article for pronoun in pronouns for article in _GENDERS.get(_bare(pronoun), ())}
-        before = source.all[max(0, source.at[start] - 2) : source.at[start]]
-        return not source.content[start].role and (
-            start == low or any(term.keys[0] in said for term in before if term.kind == "light")
-        )
+        before = [term.keys[0] for term in source.all[max(0, source.at[start] - 2) : source.at[start]]]
+        bare = start == low and not any(one in _ARTICLES for one in before)
+        return not source.content[start].role and (bare or any(one in said for one in before))
     if is_a(head, "name") or pronouns & PERSONS:
         ahead = [at for at in range(low, start) if not _behind_a_preposition(source, at, low)]
         names = [at for at in ahead if is_a(source.content[at], "name") and at not in places]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from rag.claims.cases import german_exchanged, is_passive, parts_differ
@@ -16,6 +16,8 @@ _BY = BY | {"by"}
 _OF = frozenset({"von", "vom", "da"})
 """Say who did it only in the passive voice, else whose it is."""
 _TAKE_OBJECT = frozenset("被由把将將")
+_IN_LISTS = frozenset("and or the a an und oder der die das sowie et ou le la les y o el los las & e il".split())  # noqa: SIM905
+"""Small words between the names of a list."""
 _SPOKEN = ("word", "name")
 
 
@@ -32,16 +34,17 @@ def exchanged(pairing: Pairing) -> bool:
 
 def _prepositions_exchanged(pairing: Pairing) -> bool:
     """Whether two terms have each other's preposition: from A to B, from B to A."""
-    changed: set[tuple[str, str]] = set()
+    changed: dict[tuple[str, str], int] = {}
     content = pairing.source.content
     for index, (term, place) in enumerate(zip(pairing.claim, pairing.places, strict=True)):
         if place is None or term.kind not in _SPOKEN or content[place].kind not in _SPOKEN or _is_month(term):
             continue
         roles = _role(pairing.claim, index, 0), _role(content, place, pairing.low)
         if roles[0] != roles[1]:
-            if roles[::-1] in changed or roles in OPPOSED:
+            other = changed.get(roles[::-1])
+            if roles in OPPOSED or (other is not None and not _are_listed(pairing, other, place)):
                 return True
-            changed.add(roles)
+            changed[roles] = place
     return False
 
 
@@ -87,12 +90,11 @@ def _swapped(pairing: Pairing, kind: str, one: int, two: int) -> bool:
         role = _role(claim, index, 0)
         if role and role == _role(content, place, pairing.low) and not _both_have(pairing, role, one, two):
             return False
-    placed = [
-        bool(_role(claim, index, 0) or _by(pairing.said, pairing.first + index))
-        + bool(_role(content, place, pairing.low) or _by(pairing.source, place))
+    behind = [
+        bool(placed(pairing.said, pairing.first + index)) + bool(placed(pairing.source, place))
         for index, place in ((one, first), (two, second))
     ]
-    if sorted(placed) == [0, 2]:
+    if sorted(behind) == [0, 2]:
         return False  # one of them stands behind a preposition in both
     passive = [_by(pairing.said, pairing.first + one), _by(pairing.said, pairing.first + two)]
     active = [_by(pairing.source, first), _by(pairing.source, second)]
@@ -102,6 +104,8 @@ def _swapped(pairing: Pairing, kind: str, one: int, two: int) -> bool:
         return not any(_keeps_neighbour(pairing, index) for index in (one, two))
     listed = two - one == 1 or all(is_a(term, kind) for term in claim[one + 1 : two])
     listed = listed and not any(term.role for term in (claim[two], content[first], content[second]))
+    small = pairing.said.all[pairing.said.at[pairing.first + one] : pairing.said.at[pairing.first + two]]
+    listed = listed and all(term.keys[0] in _IN_LISTS for term in small if term.kind == "light")
     if listed and all(is_a(term, kind) for term in content[second + 1 : first][:50]):
         return False
     return german_exchanged(pairing, one, two) if pairing.source.german else True
@@ -115,11 +119,17 @@ def _both_have(pairing: Pairing, role: str, one: int, two: int) -> bool:
 def _contexts_exchanged(pairing: Pairing) -> bool:
     """Whether two terms stand each beside what the other stands beside in the source."""
     claim = pairing.claim
+    if _says_by(pairing.said, range(pairing.first, pairing.end)) != _says_by(
+        pairing.source, [place for place in pairing.places if place is not None]
+    ):
+        return False  # the voice has turned the words round
     index_of = {place: index for index, place in enumerate(pairing.places) if place is not None}
     instead: set[tuple[int, int]] = set()
     for index, place in enumerate(pairing.places):
         if place is None or claim[index].kind == "char" or _is_month(claim[index]):
             continue
+        if pairing.source.german and claim[index].kind == "word":
+            continue  # verbs and adverbs may stand in many places
         for step in (-1, 1):
             beside = pairing.places[index + step] if 0 <= index + step < len(claim) else None
             other = None if beside is None else index_of.get(beside - step)
@@ -136,29 +146,36 @@ def _excused(pairing: Pairing, one: int, two: int) -> bool:
     first, second = pairing.places[one], pairing.places[two]
     if first is None or second is None or abs(first - second) == 1:
         return True
+    if _are_listed(pairing, first, second):
+        return True
     if pairing.claim[one].kind == "number":
         return any(_is_month(term) for term in pairing.claim[one + 1 : two])
-    claim, content = pairing.claim, pairing.source.content
     roles = [
-        {_role(claim, index, 0), _role(content, place, pairing.low)} for index, place in ((one, first), (two, second))
+        {
+            pairing.said.content[_first_of_name(pairing.said, pairing.first + index)].role,
+            pairing.source.content[_first_of_name(pairing.source, place)].role,
+        }
+        for index, place in ((one, first), (two, second))
     ]
     if {""} in roles and any(len(both) == 1 and both != {""} for both in roles):
-        return True
-    if any(_agent(pairing.said, pairing.first + at) for at in (one, two)) != any(
-        _agent(pairing.source, at) for at in (first, second)
-    ):
         return True
     return pairing.source.german and not german_exchanged(pairing, one, two)
 
 
-def placed(text: IndexedText, position: int) -> bool:
-    """Whether a preposition, or `by` or its like, stands before the name at `position`."""
+def _are_listed(pairing: Pairing, first: int, second: int) -> bool:
+    """Whether commas and the like divide all the terms of the source from the one to the other."""
+    between = [term.clause for term in pairing.source.content[min(first, second) : max(first, second) + 1]]
+    return len(set(between)) == len(between)
+
+
+def placed(text: IndexedText, position: int) -> str:
+    """The preposition before the name at `position`, `by` for all that say who did it; empty where there is none."""
     first = _first_of_name(text, position)
-    return bool(text.content[first].role) or _by(text, first)
+    return text.content[first].role or ("by" if _by(text, first) else "")
 
 
-def _agent(text: IndexedText, position: int) -> bool:
-    return _by(text, _first_of_name(text, position))
+def _says_by(text: IndexedText, positions: Iterable[int]) -> bool:
+    return any(_by(text, position) for position in positions)
 
 
 def _first_of_name(text: IndexedText, position: int) -> int:
@@ -168,13 +185,13 @@ def _first_of_name(text: IndexedText, position: int) -> int:
 
 
 def _keeps_neighbour(pairing: Pairing, index: int) -> bool:
+    """Whether a number stands beside a word that it stands beside in the source, and that is there only once."""
     place = pairing.places[index]
-    if place is None:
-        return False
-    after = pairing.places[index + 1] if index + 1 < len(pairing.claim) else None
-    before = pairing.places[index - 1] if index else None
-    return (after == place + 1 and pairing.claim[index + 1].kind != "number") or (
-        before == place - 1 and pairing.claim[index - 1].kind != "number"
+    return place is not None and any(
+        0 <= index + step < len(pairing.claim)
+        and pairing.candidates[index + step] == [place + step]
+        and pairing.claim[index + step].kind != "number"
+        for step in (-1, 1)
     )
 
 

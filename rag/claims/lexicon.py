@@ -108,6 +108,13 @@ LESS = _words("less fewer younger under below most maximum weniger hochstens unt
 BEFORE = _words("before until vor bis avant jusqu antes hasta prior")
 AFTER = _words("after since nach seit apres depuis despues desde following")
 
+LIMITS: dict[str, str] = {
+    word: limit
+    for words, limit in ((BEFORE, "before"), (AFTER, "after"), (LESS, "less"), (MORE, "more"))
+    for word in words
+}
+"""Which comparison a word makes; of two the last."""
+
 PRONOUNS = _words(
     "he she it they him them this these his her its their er sie es ihn ihm ihr ihre ihren ihrem ihrer ihres sein "
     "seine seinen seinem seiner seines dieser diese dieses il elle ils elles ce cette ces el ella "
@@ -124,7 +131,7 @@ BY = _words("by von vom durch par por da door 被 由 من")
 ROLES = _words(
     "in at on from to into for with of against under over between near via during about through after before than as "
     "aus bei mit nach zu zum zur fur gegen uber unter im am auf als vor de des du a au aux en dans pour avec sur vers "
-    "contre chez del al con para sobre desde hasta di da из в на к от до с для за в من في إلى على"
+    "per pro je contre chez del al con para sobre desde hasta di da из в на к от до с для за в من في إلى على"
 )
 """Prepositions: they say which part a name or number plays, wherever it stands in the sentence."""
 

@@ -29,6 +29,15 @@ _BETWEEN = re.compile(r"[\s,;.]*")
 _FEW = 6
 """Markers in a sentence up to which one without words of its own stands for the whole sentence."""
 _RANGE = re.compile("[ ]?[-–—][ ]?")
+_WORDS = "|".join(
+    sorted({word[:end] for word in ("passages", "sources") for end in range(1, 9)}, key=len, reverse=True)
+)
+_OPEN = re.compile(rf"[\[［【]{{1,2}}(?:[\s\d^,;，、–—-]|{_WORDS}){{0,60}}+(?:†[^\]］】\n]{{0,40}})?\Z", re.IGNORECASE)
+"""What may become a marker once more of the text is there."""
+_LONGEST_OPEN = 200
+_EVERY = range(1, 100)
+_MOST_OF_RANGE = 10
+"""Passages of a marker that are drawn while nobody knows yet how many there are."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,20 @@ def _is_code_or_definition(text: str, match: re.Match[str], mid_line: bool) -> b
         return True
     before = text[start - 1] if start else ""
     return (before.isalnum() or before in "_])") and before.isascii() and _CODED.match(text, end) is not None
+
+
+def as_streamed(text: str) -> str:
+    """The text of an answer under way with each marker as `[1]`, whatever its notation, and without a marker at its end
+    that is not complete yet: a piece of the answer may end within one. Time grows linearly with the text."""
+    last = max(text.rfind(bracket) for bracket in "[［【")
+    if last >= 0 and (begun := _OPEN.search(text, max(0, last - 1))) and len(text) - last < _LONGEST_OPEN:
+        text = text[: begun.start()]
+    parts, at = [], 0
+    for marker in markers(text, _EVERY):
+        if len(marker.numbers) <= _MOST_OF_RANGE:
+            parts += [text[at : marker.start], *(f"[{number}]" for number in marker.numbers)]
+            at = marker.end
+    return "".join([*parts, text[at:]])
 
 
 def claims(text: str, known: Collection[int], *, mid_line: bool = False) -> list[Claim]:

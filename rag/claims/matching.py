@@ -50,6 +50,8 @@ def _inflected(word: str, other: str, *, strict: bool) -> bool:
     ends = word[shared:], other[shared:]
     if "\uac00" <= word[0] <= "\ud7af":
         return shared >= 2 and longest - shared <= 3
+    if shared >= 4 and not strict and all(end in ("", "e", "s", "es", "d", "ed", "ing") for end in ends):
+        return True
     if strict and word[0].isascii():
         return shared >= 3 and all(end in ("", "s", "es", "n", "en", "e", "er", "em", "ed", "d", "ing") for end in ends)
     if shared < 3 or max(map(len, ends)) > 4:

@@ -30,6 +30,8 @@ def same_negations(pairing: Pairing, aligned: set[int]) -> bool:
     for scope in in_claim:
         if not any(scope & other for other in wide):
             return False
+    if len(in_claim) > sum(any(scope & other for scope in in_claim) for other in wide):
+        return False  # denied once more than the source denies it
     for (_, narrow), other in zip(in_source, wide, strict=True):
         if narrow & aligned and not any(scope & other for scope in in_claim):
             return False
@@ -56,6 +58,8 @@ def negations(text: IndexedText, low: int, high: int) -> Iterable[tuple[int, set
             continue
         after = [at for at in range(position, min(position + 3, high)) if text.content[at].clause == term.clause]
         before = [at for at in range(max(low, position - 2), position) if text.content[at].clause == term.clause]
+        if not after:  # at the end of its clause it denies all of it
+            before = [at for at in range(max(low, position - 6), position) if text.content[at].clause == term.clause]
         cue = term.keys[0]
         if cue in _PRECEDING:
             yield index, set(after)

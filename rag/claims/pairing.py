@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,16 @@ class Pairing:
         self.claim = self.said.content[self.first : self.end]
         local = self.source.local(self.low, self.high)
         self.candidates = [self._found(index, local) for index in range(len(self.claim))]
+
+    @functools.cached_property
+    def chosen(self) -> frozenset[int]:
+        """The places that were chosen; after `choose` only."""
+        return frozenset(place for place in self.places if place is not None)
+
+    @functools.cached_property
+    def taken(self) -> frozenset[int]:
+        """All places of the source that some term of the claim may have."""
+        return frozenset(place for places in self.candidates for place in places)
 
     def _found(self, index: int, local: dict[str, list[int]]) -> list[int]:
         term, content = self.claim[index], self.source.content

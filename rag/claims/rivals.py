@@ -25,7 +25,7 @@ def mixed(pairing: Pairing) -> bool:
         return True
     if any(_has_a_rival(pairing, indexes) for indexes in clauses.values()):
         return True
-    return _counts_another(pairing) or _in_a_slot(pairing)
+    return _counts_another(pairing) or _in_a_slot(pairing) or _replaces(pairing)
 
 
 def _clauses(pairing: Pairing) -> dict[int, list[int]]:
@@ -92,7 +92,6 @@ class _Halves:
         self._home_places = self._clause(given, home)
         self._other_places = self._clause(rest, other)
         self._taken = {at for index in indexes for at in pairing.candidates[index]}
-        self._chosen = set(pairing.places)
         self._home, self._other = home, other
 
     def _clause(self, indexes: list[int], clause: int) -> list[int]:
@@ -104,7 +103,8 @@ class _Halves:
 
     def _rivals(self, term: Term, kind: str) -> bool:
         content = self._pairing.source.content
-        return any(at not in self._taken and _rival(term, content[at], kind) for at in self._other_places)
+        taken = self._taken if kind == "number" else self._pairing.taken
+        return any(at not in taken and _rival(term, content[at], kind) for at in self._other_places)
 
     def in_the_place(self) -> bool:
         """A number or name alone, while the other clause has another one in its place."""
@@ -112,7 +112,7 @@ class _Halves:
         kind = "number" if all(claim[one].kind == "number" for one in self._given) else "name"
         if not all(is_a(claim[one], kind) and not _is_month(claim[one]) for one in self._given):
             return False
-        if kind == "number" and all(at in self._chosen for at in self._home_places):
+        if kind == "number" and all(at in self._pairing.chosen for at in self._home_places):
             return False
         place = self._pairing.candidates[self._given[0]][0]
         return self._rivals(claim[self._given[0]], kind) and not _relative(
@@ -123,7 +123,10 @@ class _Halves:
         """A number, or what stands behind a preposition, of a clause that says something else: such are not shared
         between two clauses as a subject is."""
         pairing = self._pairing
-        words = [at for at in self._home_places if at not in self._chosen and pairing.source.content[at].kind == "word"]
+        content = pairing.source.content
+        words = [
+            at for at in self._home_places if at not in self._pairing.chosen and content[at].kind in ("word", "name")
+        ]
         if not words:
             return False
         for index in self._given:
@@ -132,24 +135,49 @@ class _Halves:
                 continue
             if term.kind == "number" and self._rivals(term, "number"):
                 return True
-            if is_a(term, "name") and placed(pairing.said, pairing.first + index) and placed(pairing.source, place):
+            if self._home < self._other and is_a(term, "name") and self._is_adjunct(index, place):
                 return True
         return False
+
+    def _is_adjunct(self, index: int, place: int) -> bool:
+        """Whether a name stands behind a preposition in both, and not the same word before it: a part of that one."""
+        pairing = self._pairing
+        before = placed(pairing.said, pairing.first + index)
+        if not before or before != placed(pairing.source, place):
+            return False
+        first = index
+        while first and pairing.places[first - 1] == (pairing.places[first] or 0) - 1:
+            first -= 1
+        return not any(pairing.claim[at].role for at in range(first + 1, index + 1)) and first == self._name(index)
+
+    def _name(self, index: int) -> int:
+        claim, said, first = self._pairing.claim, self._pairing.said, self._pairing.first
+        while index and is_a(claim[index - 1], "name") and said.at[first + index] - said.at[first + index - 1] == 1:
+            index -= 1
+        return index
 
     def of_a_later_subject(self) -> bool:
         """The subject of a later clause, which goes on with something else."""
         if self._home < self._other:
             return False
         source, places = self._pairing.source, self._home_places
-        end = 1
-        while end < len(places) and source.at[places[end]] - source.at[places[end - 1]] == 1:
-            if places[end] not in self._chosen:
-                break
-            end += 1
+        if source.content[places[0]].role:
+            return False
+        end = self._first_stretch(places)
         behind = places[end:]
         given = {self._pairing.places[index] for index in self._given}
-        whole = places[0] in self._chosen and given <= set(places[:end])
-        return whole and bool(behind) and not any(at in self._chosen for at in behind)
+        whole = places[0] in self._pairing.chosen and given <= set(places[:end])
+        return whole and bool(behind) and not any(at in self._pairing.chosen for at in behind)
+
+    def _first_stretch(self, places: list[int]) -> int:
+        """How many of the first places no small word divides, and the claim has."""
+        source = self._pairing.source
+        end = 1
+        while end < len(places) and source.at[places[end]] - source.at[places[end - 1]] == 1:
+            if places[end] not in self._pairing.chosen:
+                break
+            end += 1
+        return end
 
 
 def _is_month(term: Term) -> bool:
@@ -176,7 +204,7 @@ def _relative(source: IndexedText, place: int, clause: int, name: int) -> bool:
         start -= 1
     behind = first > name and source.content[first - 1].clause == source.content[name].clause
     behind = behind and not any(
-        is_a(source.content[at], "name") and source.at[at] - source.at[at - 1] > 1 for at in range(name + 1, first)
+        is_a(source.content[at], "name") and not is_a(source.content[at - 1], "name") for at in range(name + 1, first)
     )
     return behind and source.all[start].keys[0] in RELATIVE
 
@@ -206,7 +234,7 @@ def _in_a_slot(pairing: Pairing) -> bool:
     """Whether a word stands right before another where the source has a different word: the push command for the save
     command."""
     said, source = pairing.said, pairing.source
-    chosen = set(pairing.places)
+    chosen = pairing.chosen
     for index, term in enumerate(pairing.claim[:-1]):
         behind = pairing.places[index + 1]
         touching = said.at[pairing.first + index + 1] - said.at[pairing.first + index] == 1
@@ -223,9 +251,11 @@ def _in_a_slot(pairing: Pairing) -> bool:
         if before < pairing.low or source.at[behind] - source.at[before] > 1:
             continue
         rival = source.content[before]
-        if is_verb(source, before, pairing.low, pairing.high) or is_verb(
-            said, pairing.first + index, pairing.first, pairing.end
-        ):
+        compound = not said.text[term.end : pairing.claim[index + 1].start].isspace()  # skipped.txt
+        verbs = any(is_verb(source, at, pairing.low, pairing.high) for at in (before, behind))
+        here = pairing.first + index
+        verbs = verbs or any(is_verb(said, at, pairing.first, pairing.end) for at in (here, here + 1))
+        if verbs and not compound:
             continue
         if before in chosen or rival.kind not in ("word", "name") or rival.clause != source.content[behind].clause:
             continue
@@ -237,3 +267,16 @@ def _in_a_slot(pairing: Pairing) -> bool:
 def _in_one_stretch(source: IndexedText, one: int | None, two: int) -> bool:
     """Whether no small word stands between the two, `one` before `two`."""
     return one is not None and one < two and source.at[two] - source.at[one] == two - one
+
+
+def _replaces(pairing: Pairing) -> bool:
+    """Whether a word of the claim's own stands where the source has another: files are included, files are left out."""
+    content, places = pairing.source.content, pairing.places
+    chosen = pairing.chosen
+    for index in range(1, len(places) - 1):
+        before, behind = places[index - 1], places[index + 1]
+        if places[index] is not None or pairing.candidates[index] or before is None or behind != before + 2:
+            continue
+        if before + 1 not in chosen and content[before + 1].kind == "word" and pairing.claim[index].kind == "word":
+            return True
+    return False

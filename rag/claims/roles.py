@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rag.claims.indexing import IndexedText
 from rag.claims.lexicon import AUXILIARIES, BE, DETERMINERS, ROOTS
+from rag.claims.matching import is_a
 from rag.claims.pairing import Pairing
 from rag.claims.term import Term
 
@@ -15,6 +16,7 @@ _BY = frozenset({"by"})
 _THEY = frozenset({"he", "she", "it", "they"})
 _RELATIVE = frozenset({"which", "who", "that"})
 _JOINING = frozenset({"and", "but", "then"})
+_COMPARING = frozenset({"most", "least"})
 _SUBORDINATING = frozenset({"after", "before", "until", "since", "as", "than", "when", "while"})
 _FEW = 12
 """Terms on each side of a verb that are read."""
@@ -68,7 +70,16 @@ def _differ(pairing: Pairing, verb: int, place: int) -> bool:
         return True
     # A pronoun does not stand for what is named only behind it.
     subject = _places(pairing, in_claim.subject)
-    return same_voice and in_source.pronoun and bool(subject) and min(subject) > place
+    if not (same_voice and in_source.pronoun and subject):
+        return False
+    return min(subject) > place or _is_another_name(pairing, subject)
+
+
+def _is_another_name(pairing: Pairing, subject: frozenset[int]) -> bool:
+    """Whether the subject is a name, and not the first one of the sentence, which a pronoun behind it stands for."""
+    content = pairing.source.content
+    names = [at for at in range(pairing.low, min(subject) + 1) if is_a(content[at], "name") and not content[at].role]
+    return is_a(content[min(subject)], "name") and bool(names) and names[0] not in subject
 
 
 def parts(text: IndexedText, verb: int, low: int, high: int) -> Parts:
@@ -112,10 +123,8 @@ def _shared(text: IndexedText, verb: int, low: int) -> frozenset[int]:
         end = at
         while end > max(low, at - _FEW) and text.content[end - 1].kind == "number":
             end -= 1
-        start = end - 1
-        while start > max(low, end - _FEW) and not _begins(text, start, low):
-            start -= 1
-        return frozenset(range(max(start, low), end))
+        found = _stretch_before(text, end, low) if end > low else _NOBODY
+        return _named(text, found)
     if opens & _JOINING:
         for before in range(at - 1, max(low, at - _FEW) - 1, -1):
             if is_verb(text, before, low, at):
@@ -141,7 +150,9 @@ def _small_before(text: IndexedText, at: int, low: int) -> list[Term]:
 
 def _begins(text: IndexedText, at: int, low: int) -> bool:
     """Whether a stretch of words begins here that no small word and no comma divides."""
-    return at <= low or text.content[at - 1].clause != text.content[at].clause or bool(_small_before(text, at, low))
+    if at <= low or text.content[at - 1].clause != text.content[at].clause:
+        return True
+    return text.content[at].role == text.content[at].keys[0] or bool(_small_before(text, at, low))
 
 
 def _stretch(text: IndexedText, at: int, high: int) -> frozenset[int]:
@@ -156,7 +167,9 @@ def _role(text: IndexedText, positions: frozenset[int]) -> str:
 
 
 def _before(text: IndexedText, verb: int, low: int) -> frozenset[int]:
-    """The subject: the words before the verb, but for those behind a preposition."""
+    """The subject: the words before the verb, but for those behind a preposition. Of a relative clause only a name."""
+    if verb > low and any(term.keys[0] in _RELATIVE for term in _small_before(text, verb, low)):
+        return _named(text, _stretch_before(text, verb, low))
     at = verb - 1
     while at >= max(low, verb - _FEW) and text.content[at].clause == text.content[verb].clause:
         start = at
@@ -164,12 +177,29 @@ def _before(text: IndexedText, verb: int, low: int) -> frozenset[int]:
             start -= 1
         if any(term.keys[0] in _THEY for term in _small_before(text, at + 1, low)):
             return _NOBODY
-        role = text.content[start].role
+        role = text.content[start].role if text.content[start].keys[0] not in _COMPARING else ""
+        opens = {term.keys[0] for term in _small_before(text, start, low)}
+        if opens & _BY and not role:
+            role = "by"
         if not role or (at == verb - 1 and role in _SUBORDINATING):
             found = range(start, at + 1)
-            return _NOBODY if any(is_verb(text, one, low, at + 1) for one in found) else frozenset(found)
+            if any(is_verb(text, one, low, at + 1) for one in found):
+                return _NOBODY
+            joined = start > low and opens & {"and", "or"} and text.content[start - 1].clause != text.content[at].clause
+            return frozenset(found) | (_stretch_before(text, start, low) if joined else _NOBODY)
         at = start - 1
     return _NOBODY
+
+
+def _named(text: IndexedText, found: frozenset[int]) -> frozenset[int]:
+    return found if any(is_a(text.content[one], "name") for one in found) else _NOBODY
+
+
+def _stretch_before(text: IndexedText, at: int, low: int) -> frozenset[int]:
+    start = at - 1
+    while start > max(low, at - _FEW) and not _begins(text, start, low):
+        start -= 1
+    return frozenset(range(start, at))
 
 
 def _behind(text: IndexedText, verb: int, high: int) -> frozenset[int]:
@@ -214,7 +244,8 @@ def is_verb(text: IndexedText, at: int, low: int, high: int) -> bool:
         return not term.role
     if not spelt.endswith("s") or spelt.endswith("ss") or before or at == low:
         return False
-    begins = at + 1 < high and text.content[at + 1].clause == term.clause and _begins(text, at + 1, low)
+    begins = at + 1 < high and text.content[at + 1].clause == term.clause
+    begins = begins and (_begins(text, at + 1, low) or text.content[at + 1].kind == "number")
     behind = {one.keys[0] for one in _small_before(text, at + 1, low)} if begins else set()
     if behind & DETERMINERS:
         return True

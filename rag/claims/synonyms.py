@@ -6,12 +6,13 @@ from __future__ import annotations
 from rag.claims.lexicon import ROOTS
 
 _ENGLISH = """
-begin start commence; end finish conclude; use employ utilize utilise; show display; allow permit; big large; film
+begin start commence; end finish conclude; show display; allow permit; big large; film
 movie; buy purchase acquire; need require; remove delete erase; get receive obtain; choose select pick; change modify
 alter; answer respond reply; skip omit; exclude omit; ship vessel; country nation; world planet globe; fast quick
-rapid; contain include comprise; locate situate; latest newest; error mistake; yearly annual annually; additional
-extra further; die death; build construct erect; found establish; create make; occur happen; help assist aid; try
-attempt; store save; remain stay; last take; launch release; stop halt cease; repair fix; whole entire; main primary
+rapid; contain include comprise encompass; locate situate; latest newest; error mistake; yearly annual annually;
+additional extra further; die death; build construct erect; found establish; create make; occur happen;
+help assist aid; try attempt; next following; globally worldwide; consist compose; hold have; spring springtime;
+ store save; remain stay; last take; launch release; stop halt cease; repair fix; whole entire; main primary
 principal; significant important; produce manufacture; forbid prohibit ban; folder directory; verify check; ensure
 guarantee; provide offer supply; send transmit; live reside dwell; own possess; defeat beat; rebuild reconstruct;
 close shut; depart leave; arrive reach; merge combine; divide split; carry transport convey; replace supersede; gather

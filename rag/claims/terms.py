@@ -8,14 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from rag.claims.lexicon import (
-    AFTER,
-    BEFORE,
     BY,
     CLAUSES,
-    LESS,
     LIGHT,
+    LIMITS,
     MONTHS,
-    MORE,
     NOT,
     NOT_CHARS,
     NUMBERS,
@@ -51,10 +48,14 @@ _ACCENTED = frozenset({"uber", "fur"})
 """Small words only with their accents."""
 _YEARS = frozenset({"year", "jahr", "jahre", "annee", "ano", "году", "год", "عام", "سنه"})
 """In the year 1884: says nothing that the number does not."""
+_MEASURES = frozenset({"size", "length", "width", "height", "weight", "total", "duration"})
+"""Of a figure, in size: says nothing that its unit does not."""
+_STANDS_FOR = re.compile(r"\s(?:that|which|who|in|of|from|found|used|shown|given|described)\b")
+"""Behind a `one` that stands for a thing named before."""
 _OPTION = re.compile(r"(?:^|[\s`(\[\"'„“])--?$")
 """Before an option of a command, such as `-j` and `--retry`."""
-_NEAR = 6
-"""Characters between two figures that belong together."""
+_NEAR, _NEAR_MONTH = 6, 4
+"""Characters between two figures that belong together, and between a month and a year."""
 _HIRAGANA = re.compile("[\u3041-\u3096]")
 
 
@@ -95,25 +96,21 @@ class _Sentence:
             else:
                 self._char(match.start(), match[0])
         self._han_numbers()
-        self._join_figures()
         return self._found
 
-    def _join_figures(self) -> None:
-        """Figures that follow each other are in one clause: `5 March, 2021`, `between 1716 and 1724`."""
-        down, before = 0, None
-        for index, term in enumerate(self._found):
-            if down:
-                term = self._found[index] = _with(term, clause=term.clause - down)
-            near = _NEAR if before is not None and before.kind == "number" else 4
-            figures = before is not None and term.kind == "number" and _is_figure(before)
-            if before is not None and figures and before.clause < term.clause and term.start - before.end < near:
-                down += term.clause - before.clause
-                self._found[index] = _with(term, clause=before.clause)
-            if term.kind != "light":
-                before = self._found[index]
+    def _join_figures(self, start: int) -> None:
+        """A figure that follows another is in its clause: `5 March, 2021`, `between 1716 and 1724`."""
+        before = next((term for term in self._found[:-4:-1] if term.kind != "light"), None)
+        if before is None or before.clause >= self._clause:
+            return
+        near = _NEAR if before.kind == "number" else _NEAR_MONTH
+        if (before.kind == "number" or before.keys[0].startswith("month:")) and start - before.end < near:
+            self._clause = before.clause
 
     def _add(self, start: int, end: int, kind: Kind, *keys: str, **more: str | bool) -> None:
         entity = kind in ("name", "number", "word")
+        if kind == "number":
+            self._join_figures(start)
         term = Term(
             start,
             end,
@@ -210,6 +207,8 @@ class _Sentence:
             raw, end = raw[: len(head)], start + len(head)
         elif tail == "t":
             word = head + "t"
+        if not (word and raw):
+            return  # accents without a letter
         number = self._behind_number(start)
         if number and word in SCALES and "month" not in number.keys[0]:
             keys = tuple(scaled(key, SCALES[word]) for key in number.keys if not key.startswith("part:"))
@@ -229,14 +228,13 @@ class _Sentence:
                 if self._found[at].kind == "number":
                     self._found[at] = _with(self._found[at], end=end, unit="%")
             return
-        if _OPTION.search(self._text, max(self._start, start - 3), start):
+        if self._text[start - 1 : start] == "-" and _OPTION.search(self._text, max(self._start, start - 3), start):
             self._add(start, end, "name", word)
             return
         capital = raw[0].isupper()
         small = word not in _ACCENTED or not raw.isascii()
-        for words, limit in ((BEFORE, "before"), (AFTER, "after"), (LESS, "less"), (MORE, "more")):
-            if word in words and small:
-                self._limit, self._limit_age = limit, 0 if word in STRICT else 1
+        if small and word in LIMITS:
+            self._limit, self._limit_age = LIMITS[word], 0 if word in STRICT else 1
         if word in ROLES and raw != "a":
             self._role = word
         if word in CLAUSES:
@@ -247,7 +245,9 @@ class _Sentence:
             pass
         elif word in NUMBERS and not (capital and not self._first()):
             self._add(start, end, "number", str(NUMBERS[word]), word, unit="times" if word in TIMES else "")
-        elif word in ("one", "ones") and word == "one":
+        elif (word in _MEASURES and self._role == "in") or (word == "one" and _STANDS_FOR.match(self._text, end)):
+            self._add(start, end, "light", word)
+        elif word == "one":
             self._add(start, end, "number", "1", "one")
         elif (
             word in MONTHS
@@ -347,10 +347,6 @@ class _Sentence:
             else term
             for term in self._found
         ]
-
-
-def _is_figure(term: Term) -> bool:
-    return term.kind == "number" or term.keys[0].startswith("month:")
 
 
 def _with(term: Term, **changes: Any) -> Term:

@@ -18,6 +18,9 @@ CASES = kept(Path(__file__).parent / "citation_cases.jsonl")
 XQUAD = Path(__file__).parents[2].parent / "shared" / "data" / "qa" / "xquad"
 
 
+WRITTEN = kept(Path(__file__).parent / "paraphrase_cases.jsonl")
+
+
 def checked(cases: list[Case]) -> list[tuple[Case, str]]:
     return [(case, case.check().state) for case in cases]
 
@@ -40,6 +43,17 @@ def test_verified_can_be_trusted_and_true_claims_are_found(held_out: bool) -> No
     wrong = [case.claim for case, state in found if state == "verified" and case.kind not in TRUE]
     assert precision >= 0.98, wrong
     assert recall >= 0.90, [case.claim for case, state in found if state != "verified" and case.kind in TRUE]
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_what_a_model_writes_is_verified_only_where_it_is_so(held_out: bool) -> None:
+    """Claims as a model writes them, half of them false in ways that keep every word: here fewer of the true ones are
+    found, but what is verified can be trusted as much."""
+    found = checked([case for case in WRITTEN if case.held_out == held_out])
+    precision, recall = scores(found)
+    wrong = [case.claim for case, state in found if state == "verified" and case.kind not in TRUE]
+    assert precision >= 0.98, wrong
+    assert recall >= 0.6, [case.claim for case, state in found if state != "verified" and case.kind in TRUE]
 
 
 def test_public_texts_give_the_same_picture() -> None:
@@ -120,6 +134,16 @@ def test_any_text_has_a_place_in_itself_or_none(claim: str, text: str) -> None:
         "六",
         "Das 3. ",
         "5 Alice, ",
+        "It was the owl who ",
+        "Der Hund, die Katze und ",
+        "--option `-x` ",
+        "by and or but which ",
+        "[({【",
+        "\ud800 \udfff ",
+        "\u202eאבג \u200f5 ",
+        "كتب سالم، ",
+        "1, 2 und 3 ",
+        "sold from to from ",
     ],
 )
 def test_hostile_texts_take_linear_time(text: str) -> None:
@@ -142,6 +166,29 @@ def calls(text: str) -> int:
     finally:
         sys.setprofile(None)
     return counted
+
+
+_WORDS = """
+It She Its was built by Ann , in 1905 and but which who Der die den Hund wurde von 5 7 % -x [ ( 【 ] ) 】 ” א 天 not
+nicht until März 2 twice 's . . ; — ½ $ a_b replaced with to from
+""".split()  # noqa: SIM905
+_ODD = ["\ud800", "\u202e", "\x00", "\u0301"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(_WORDS + _ODD), max_size=40), st.lists(st.sampled_from(_WORDS + _ODD), max_size=60))
+def test_any_words_in_any_order_are_checked(claim: list[str], text: list[str]) -> None:
+    found = align(" ".join(claim), " ".join(text))
+    assert found is None or 0 <= found.start < found.end <= len(" ".join(text))
+
+
+@pytest.mark.parametrize(
+    "piece", ["(", "[", "【", "\ud800", "\u202eאב ", "a,", "She was built by Ann ", "Ann sold ", "\u0301"]
+)
+def test_a_hundred_kilobytes_of_anything_as_claim_and_passage(piece: str) -> None:
+    text = piece * (100_000 // len(piece))
+    passages = [Passage(n, f"c{n}", f"s{n}", "s", text, 1.0) for n in (1, 2)]
+    assert all(one.state in ("verified", "elsewhere", "not found") for one in cited(f"{text} [1]", passages))
 
 
 def test_a_hundred_kilobytes_are_checked() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.claims.markers import claims, markers, statements
+from rag.claims.markers import as_streamed, claims, markers, statements
 
 KNOWN = (1, 2, 3, 4)
 
@@ -86,3 +86,41 @@ def test_a_claim_is_the_sentence_of_its_marker(text: str, expected: list[tuple[s
 )
 def test_what_states_something_and_names_no_passage(text: str, silent: list[str]) -> None:
     assert [words for words, said in statements(text, KNOWN) if not said] == silent
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("So 【1】.", "So [1]."),
+        ("So 【2†L1-L9】.", "So [2]."),
+        ("So [^1] and [^2].", "So [1] and [2]."),
+        ("So [passage 2].", "So [2]."),
+        ("So [1]–[3].", "So [1][2][3]."),
+        ("So ［3］.", "So [3]."),
+        ("So [1, 2].", "So [1][2]."),
+        ("So `a[1]`.", "So `a[1]`."),
+        ("So [1](https://a.example).", "So [1](https://a.example)."),
+        ("So [1-99].", "So [1-99]."),
+        ("So [see below", "So [see below"),
+        ("So [a] or [", "So [a] or "),
+    ],
+)
+def test_an_answer_under_way_has_its_markers_in_one_notation(text: str, shown: str) -> None:
+    assert as_streamed(text) == shown
+
+
+@pytest.mark.parametrize(
+    "marker", ["[1]", "[1, 2]", "【1】", "【2†L1-L9】", "[^1]", "[passage 2]", "[Source 1, Source 2]", "[[1]]", "［3］"]
+)
+def test_a_marker_is_never_shown_in_half(marker: str) -> None:
+    for end in range(1, len(marker)):
+        shown = as_streamed("The sky is blue " + marker[:end])
+        # Of `[[1]]` the inner one is complete before the outer brackets are.
+        assert shown == "The sky is blue " or (marker == "[[1]]" and shown == "The sky is blue [[1]")
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "[1", "【1", "[passage ", "[1] ", "[^1", "†", "[passpasspasspasspasspasspasspasspass! "]
+)
+def test_an_answer_under_way_takes_linear_time(text: str) -> None:
+    assert as_streamed(text * (100_000 // len(text))) is not None

@@ -6,30 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.claims.terms import readings, terms, whole_sentences
+from rag.claims.sentences import whole_sentences
+from rag.claims.terms import terms
 
 
 def said(text: str) -> list[tuple[str, str]]:
     return [(one.kind, one.keys[0]) for one in terms(text) if one.kind != "light"]
-
-
-@pytest.mark.parametrize(
-    ("digits", "expected"),
-    [
-        ("1,234", ("1234", "1.234")),
-        ("1.234", ("1234", "1.234")),
-        ("1,234.50", ("1234.5",)),
-        ("1.234,50", ("1234.5",)),
-        ("1 234 567", ("1234567",)),
-        ("1’234", ("1234",)),
-        ("2.0", ("2",)),
-        ("2.0.1", ("2.0.1",)),
-        ("٣٤", ("34",)),
-        ("9" * 5000, ("9" * 5000,)),
-    ],
-)
-def test_what_a_figure_may_mean(digits: str, expected: tuple[str, ...]) -> None:
-    assert readings(digits) == expected
 
 
 @pytest.mark.parametrize(
@@ -45,6 +27,8 @@ def test_what_a_figure_may_mean(digits: str, expected: tuple[str, ...]) -> None:
         ("6½ sacks", "6.5", ""),
         ("三万人", "30000", ""),
         ("25公里", "25", "km"),
+        ("runs twice a day", "2", "times"),
+        ("runs 2 times a day", "2", "times"),
     ],
 )
 def test_numbers_with_their_units(text: str, key: str, unit: str) -> None:
@@ -69,3 +53,21 @@ def test_terms_stand_in_the_text_in_order(text: str) -> None:
     assert all(0 <= one.start < one.end <= len(text) and one.keys for one in found)
     assert [one.start for one in found] == sorted(one.start for one in found)
     assert all(start < end for start, end in whole_sentences(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["opened on March 5, 2021 by Bob", "between 1716 and 1724", "zwischen 1716 und 1724 gebaut"]
+)
+def test_figures_that_belong_together_are_in_one_clause(text: str) -> None:
+    assert len({one.clause for one in terms(text) if one.kind == "number"}) == 1
+
+
+def test_an_option_of_a_command_is_a_name() -> None:
+    assert ("name", "j") in said("Use `-j` here.")
+    assert ("name", "retry") in said("Use --retry here.")
+    assert ("word", "scale") in said("A large-scale test.")
+
+
+@pytest.mark.parametrize("text", ["\u0301", "a \u0301\u0301 b", "_\u0301_", "l'\u0301", "\u0301's"])
+def test_an_accent_without_a_letter_is_no_word(text: str) -> None:
+    assert all(one.keys[0] for one in terms(text))
