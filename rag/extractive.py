@@ -31,11 +31,13 @@ _ABBREVIATED = re.compile(
 
 class Extract(NamedTuple):
     """An answer of quoted sentences. `cosine` is that of the question and the closest sentence looked at, None without
-    a model."""
+    a model; `ahead` by how much the best sentence scores more than the next that says something else, before ranks and
+    neighbours count."""
 
     text: str
     citations: tuple[Citation, ...]
     cosine: float | None
+    ahead: float
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def extract(
         if any(char.isalpha() for char in passage.text[start:end])
     ][:_SENTENCES_AT_MOST]
     if not candidates:
-        return Extract("", (), None)
+        return Extract("", (), None, 0.0)
     lexical = _overlaps(question, candidates)
     cosines = _cosines(question, candidates, embedder) if embedder else None
     own = [
@@ -101,7 +103,18 @@ def extract(
             continue  # says nothing that is not quoted already
         chosen.append(one)
     text = " ".join(f"{_as_said(one.text)} [{one.passage.n}]" for one in chosen)
-    return Extract(text, tuple(map(_citation, chosen)), None if cosines is None else float(cosines.max()))
+    cosine = None if cosines is None else float(cosines.max())
+    return Extract(text, tuple(map(_citation, chosen)), cosine, _ahead(candidates, own))
+
+
+def _ahead(candidates: Sequence[_Candidate], scores: Sequence[float]) -> float:
+    order = sorted(range(len(candidates)), key=lambda at: -scores[at])
+    best = set(content_words(candidates[order[0]].text))
+    for at in order[1:]:
+        words = set(content_words(candidates[at].text))
+        if not (words <= best or best <= words):  # two chunks may hold the same sentence
+            return scores[order[0]] - scores[at]
+    return scores[order[0]]
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:

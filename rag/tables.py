@@ -29,6 +29,7 @@ from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
 from rag.analysis import asked, terms
+from rag.coverage import Frequencies
 from rag.errors import (
     AlreadyExists,
     Conflict,
@@ -82,6 +83,7 @@ _ATTEMPTS = 5
 
 _ZERO_COPY_ROWS = 131_072  # up to here one batch becomes the matrix itself; above, batches are copied into it
 _IDS_IN_FILTER = 64  # up to so many ids are looked up by a scan, as long as those of all rows are not in memory
+_COUNTED = 2048  # chunks whose terms are counted, at most: 0.2 s once
 _ROW_IDS_IN_SQL = 5000  # more allowed rows than this: search all, then drop the others
 _TIES = 64  # asked for beyond k, so that the order among equal scores is ours
 
@@ -155,6 +157,11 @@ class TableReader:
             "languages",
             lambda: tuple(self._scan(("language",))["language"].to_pylist()) if self._analysed else ("",) * self.count,
         )
+
+    def frequencies(self) -> Frequencies | None:
+        """In how many chunks each term stands; None in a table of format 1, which has no terms. Of a table with more
+        than 2,048 chunks as many are counted, from all over it: those of rare words differ little."""
+        return self._once("frequencies", self._count_terms) if self._analysed else None
 
     def metadata(self) -> tuple[dict[str, Any], ...]:
         """Metadata by row number, parsed once. Shared: not to be changed."""
@@ -326,6 +333,29 @@ class TableReader:
         if self._analysed:
             self._loaded.setdefault("languages", tuple(languages))
         return ExactIndex(matrix)
+
+    def _count_terms(self) -> Frequencies:
+        if self.count <= _COUNTED:
+            found = self._scan(("terms",))
+        else:
+            wanted = self._row_ids()[np.linspace(0, self.count - 1, _COUNTED).astype(np.int64)]
+            with _reading(self.path, self.version):
+                found = self._table.take_row_ids(wanted.tolist()).select(["terms"]).to_arrow()
+        having: Counter[str] = Counter()
+        length = 0
+        for terms_of in found["terms"].to_pylist():
+            words = terms_of.split(" ")
+            length += len(words)
+            having.update(set(words))
+        return Frequencies(having, found.num_rows, length / max(1, found.num_rows), self._stands)
+
+    def _stands(self, term: str) -> bool:
+        """Whether any chunk has that term; searched for only where not all were counted."""
+        counted: Frequencies = self._loaded["frequencies"]
+        if term in counted.having or counted.rows == self.count:
+            return term in counted.having
+        indexed = self._once("indexed", self._is_indexed)
+        return bool(self._indexed_matches(term, 1, None) if indexed else self._flat_matches(term, None))
 
     def _is_indexed(self) -> bool:
         with _reading(self.path, self.version):
