@@ -105,15 +105,17 @@ def _names(question: str, language: str) -> Iterator[tuple[str, ...]]:
     cased = any(char.islower() for char in question)
     for match in _TOKEN.finditer(question):
         token = match.group()
-        found = tuple(terms(token, language))
-        if not token.isascii() and not any(char.islower() or char.isupper() for char in token.lstrip("0123456789")[:1]):
-            found = tuple(term for term in found if term.isascii())  # 第50届NFL
-        elif not any(char.isdigit() for char in token):
+        found = terms(token, language)
+        first = token.lstrip("0123456789")[:1]
+        if not token.isascii() and not (first.islower() or first.isupper()):
+            yield from ((term,) for term in found if term.isascii())  # 第50届NFL
+            continue
+        if not any(char.isdigit() for char in token):
             begins = not match.start() or _SENTENCE_END.search(question[: match.start()])
             if begins or not cased or not any(char.isupper() for char in token):
                 continue
         if found:
-            yield found
+            yield tuple(found)
 
 
 def _held(word: Sequence[str], found: Collection[str]) -> float:

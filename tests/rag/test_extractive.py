@@ -76,6 +76,16 @@ def test_the_closest_cosine_is_told():
     assert extract("Boats wait", [passage(1, "Boats wait.")], None).cosine is None
 
 
+def test_how_far_the_best_sentence_is_ahead_of_the_next_that_says_something_else():
+    alone = extract("What causes tides?", [passage(1, "Tides are caused by the moon. Nets dry in the wind.")], None)
+    twice = [passage(n, "Tides are caused by the moon. Nets dry in the wind.") for n in (1, 2)]
+    assert extract("What causes tides?", twice, None).ahead == pytest.approx(alone.ahead, abs=0.1)
+    near = extract(
+        "What causes tides?", [passage(1, "Tides are caused by the moon. What causes tides is known.")], None
+    )
+    assert near.ahead < 0.2 < alone.ahead
+
+
 def test_headings_come_after_sentences():
     page = passage(1, "# Tides\n\nTides come twice a day.")
     text, *_ = extract("tides", [page], None, most=1)
