@@ -68,9 +68,10 @@ def extract(
     passage. How often the answer is among the first three: docs/answers.md.
     """
     candidates = [
-        _Candidate(passage, start, min(end, start + _LONGEST))
+        _Candidate(passage, start, end)
         for passage in passages[:_PASSAGES]
-        for start, end in _sentences(passage.text)
+        for begin, stop in _sentences(passage.text)
+        for start, end in _pieces(passage.text, begin, stop)
         if any(char.isalpha() for char in passage.text[start:end])
     ][:_SENTENCES_AT_MOST]
     if not candidates:
@@ -129,6 +130,17 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
         begun = start, end
     if begun:
         yield begun
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A sentence, or one that is too long to quote in pieces, cut at spaces: Thai writes none but spaces between its
+    sentences."""
+    while end - start > _LONGEST:
+        cut = text.rfind(" ", start + 1, start + _LONG)
+        cut = cut if cut > 0 else start + _LONG
+        yield start, cut
+        start = cut + (text[cut] == " ")
+    yield start, end
 
 
 def _beside(at: int, candidates: Sequence[_Candidate], scores: Sequence[float]) -> float:

@@ -104,6 +104,14 @@ def test_a_sentence_without_end_is_cut():
     assert long.text[: len(citation.quote)] == citation.quote
 
 
+def test_what_stands_at_the_end_of_a_text_without_full_stops_is_quoted_too():
+    text = " ".join(["ราคาเพิ่มขึ้นในเดือนพฤษภาคมของทุกปี"] * 40) + " นกฮูกล่าเหยื่อในเวลากลางคืน"
+    first = extract("นกฮูกล่าเหยื่อ", [passage(1, text)], None).citations[0]
+    assert first.quote.endswith("นกฮูกล่าเหยื่อในเวลากลางคืน")
+    assert len(first.quote) <= 600
+    assert text[first.start - 100 : first.end - 100] == first.quote
+
+
 def test_the_model_is_asked_in_batches_and_its_failure_is_not_hidden():
     model = CountingEmbedding()
     extract("What causes tides?", [TIDES, BREAD], embedder_of(model, batch_size=64))
