@@ -246,7 +246,7 @@ class TableReader:
         """The rows of `ids`, in the order given; unknown ids are left out."""
         if len(ids) <= _IDS_IN_FILTER and "places" not in self._loaded:
             # Without the ids of all rows in memory, which only a search needs.
-            columns = (*_COLUMNS, "vector") if with_vectors else _COLUMNS
+            columns = (*self._columns, "vector") if with_vectors else self._columns
             asked = sorted({one for one in ids if _encodable(one)})
             found = _from_arrow(self._scan(columns, col("id").isin(asked)), self.path) if asked else []
             by_id = {row.id: row for row in found}

@@ -6,7 +6,11 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-_MARKS = "".join(char for char in map(chr, range(0x0300, 0x3100)) if unicodedata.category(char).startswith("M"))
+_MARKS = "".join(
+    char
+    for char in map(chr, (*range(0x0300, 0x1300), *range(0x1700, 0x1B00), 0x3099, 0x309A))
+    if unicodedata.category(char).startswith("M")
+)
 """Vowel signs and accents, which `\\w` does not count as letters."""
 _WORD = re.compile(rf"[\w{_MARKS}]+(?:[.'’-][\w{_MARKS}]+)*")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
@@ -34,8 +38,10 @@ _STOP = frozenset(
 def content_words(text: str) -> list[str]:
     """The words that carry meaning, folded for comparing: no case, no accents, a common English ending taken off;
     scripts without spaces as pairs of characters."""
-    folded = unicodedata.normalize("NFKD", text.casefold()).translate(_FOLDED)
-    folded = unicodedata.normalize("NFC", "".join(char for char in folded if not _accent(char)))
+    folded = text.casefold()
+    if not folded.isascii():
+        apart = unicodedata.normalize("NFKD", folded).translate(_FOLDED)
+        folded = unicodedata.normalize("NFC", "".join(char for char in apart if not _accent(char)))
     words: list[str] = []
     for match in _WORD.finditer(folded):
         word = match.group()
