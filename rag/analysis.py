@@ -109,16 +109,38 @@ def asked(question: str, languages: Collection[str]) -> list[str]:
     nDCG@10 of words alone was 0.417 instead of 0.437. Common words of the question's own language are left out, unless
     nothing else is asked.
     """
+    union: Counter[str] = Counter()
+    for telling in _telling(question, languages):
+        union |= Counter(term for _, found in telling for term in found)
+    return list(union.elements())
+
+
+def asked_words(question: str, languages: Collection[str]) -> list[tuple[str, ...]]:
+    """The same word by word, each once: the terms any of which finds it. Of scripts without spaces, each pair or
+    triple of characters is one."""
+    words: dict[int, list[str]] = {}
+    for telling in _telling(question, languages):
+        for at, found in telling:
+            words.setdefault(at, []).extend(found)
+    single = (
+        [(term,) for term in found] if _SPACELESS.match(found[0]) else [tuple(dict.fromkeys(found))]
+        for _, found in sorted(words.items())
+        if found
+    )
+    return list(dict.fromkeys(word for each in single for word in each))
+
+
+def _telling(question: str, languages: Collection[str]) -> Iterator[list[tuple[int, Sequence[str]]]]:
+    """For each language a question is looked for in: the places of its words but for the common ones, with their
+    terms; all words, where there are no others."""
     spoken = question_language(question, languages)
     common = stop_words(spoken)
     if spoken in languages or (spoken == "en" and "" in languages):
         languages = {spoken}
-    union: Counter[str] = Counter()
     for language in sorted(languages) or [""]:
-        words = list(_analysed(question, language, in_row=False))
-        telling = [found for word, found in words if word not in common] or [found for _, found in words]
-        union |= Counter(term for found in telling for term in found)
-    return list(union.elements())
+        words = list(enumerate(_analysed(question, language, in_row=False)))
+        telling = [(at, found) for at, (word, found) in words if word not in common]
+        yield telling or [(at, found) for at, (_, found) in words]
 
 
 def _analysed(text: str, language: str, *, in_row: bool) -> Iterator[tuple[str, Sequence[str]]]:

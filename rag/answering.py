@@ -15,7 +15,7 @@ from rag.manifest import Receipt
 from rag.neighbours import page_at, shown
 from rag.outcome import count
 from rag.progress import IsCancelled
-from rag.relevance import answerable, relevant
+from rag.relevance import quotable, relevant
 from rag.snapshots import now
 from rag.spending import record_reply, with_reply
 
@@ -103,7 +103,7 @@ def answer(
     receipt = found.receipt if used is None else with_reply(found.receipt, used)
     found = replace(found, notes=(*notes, *found.notes), receipt=receipt)
     frame = _Frame(opened, question, searched, found, started, only)
-    if not found.passages or not relevant(searched, found.passages):
+    if not found.passages or not relevant(searched, found.passages, embedded=opened.questions.local() is not None):
         yield NOTHING
         yield frame.answer("nothing relevant", NOTHING)
     elif missing:
@@ -140,15 +140,16 @@ def _completed(
 def _extractive(frame: _Frame) -> Iterator[str | Answer]:
     questions = frame.opened.questions
     before = questions.usage()
-    text, citations, cosine = extract(frame.searched, frame.found.passages, questions.local())
-    if cosine is not None and not answerable(frame.searched, frame.found.passages, cosine):
+    passages, reader = frame.found.passages, frame.opened.table.reader()
+    found = extract(frame.searched, passages, questions.local())
+    rows = reader.rows([one.chunk_id for one in passages])
+    if not quotable(frame.searched, passages, found, reader, rows):
         yield NOTHING
         yield frame.answer("nothing relevant", NOTHING, receipt=_with(frame, questions.usage() - before))
         return
     receipt = _with(frame, questions.usage() - before)
-    yield text
-    rows = frame.opened.table.rows(sorted({one.chunk_id for one in citations}))
-    yield frame.answer("extractive", text, _paged(rows, frame.found.passages, citations), receipt=receipt)
+    yield found.text
+    yield frame.answer("extractive", found.text, _paged(rows, passages, found.citations), receipt=receipt)
 
 
 def _with(frame: _Frame, used: Usage) -> Receipt:

@@ -16,7 +16,7 @@ from rag.errors import BadKey, ContextTooLong
 from rag.extractive import extract
 from rag.manifest import Receipt
 from rag.outcome import count
-from rag.relevance import LEAST_COSINE, answerable, relevant
+from rag.relevance import LEAST_COSINE, quotable, relevant
 from rag.retrieval import POOL
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Explanation:
     `dense` and `lexical` count the chunks of each search, `both` those of both, and `merged` those whose text another
     candidate has: they are named with it. `relevant` says whether the passages wanted are close enough to answer from,
     and `best_cosine` is theirs, None without a vector. `quotable` says whether a sentence of them is, None where a
-    language model writes or nothing is judged by its sentences. `parts` are tokens of what is sent to the language
+    language model writes or nothing is near. `parts` are tokens of what is sent to the language
     model, in order and empty where there is none, and `window` how many it takes with its answer. `stages` are seconds.
     `model` writes the answer; `none` quotes. `receipt` is what this explanation has cost.
     """
@@ -135,15 +135,15 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
     dense, lexical = _ranks(table, "nearest"), _ranks(table, "matching")
     ids = [one.chunk_id for one in everything]
     numbers = dict(zip(ids, searcher.reader.numbers(ids), strict=True))
-    near = bool(first) and relevant(text, first)
+    near = bool(first) and relevant(text, first, embedded=opened.questions.local() is not None)
     parts, sent, window, writer, notes = _prompt(opened, text, first, only)
-    quotable = _quotable(opened, text, first) if near and sent is None else None
+    quoted = _quotable(opened, text, first) if near and sent is None else None
     candidates = tuple(
         Candidate(
             one,
             dense.get(numbers[one.chunk_id]),
             lexical.get(numbers[one.chunk_id]),
-            _fate(one, k, near=near and quotable is not False, sent=sent),
+            _fate(one, k, near=near and quoted is not False, sent=sent),
             fused_ranks.get(one.chunk_id, one.n),
         )
         for one in everything
@@ -168,7 +168,7 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
         merged=len(dense.keys() | lexical.keys()) - len(everything),
         relevant=near,
         best_cosine=max(cosines, default=None),
-        quotable=quotable,
+        quotable=quoted,
         parts=parts if near else (),
         window=window,
         stages={name: round(seconds, 4) for name, seconds in stages.items()},
@@ -244,9 +244,10 @@ def _fate(passage: Passage, k: int, *, near: bool, sent: set[int] | None) -> Fat
     return "sent" if passage.n in sent else "no room"
 
 
-def _quotable(opened: Opened, question: str, passages: Sequence[Passage]) -> bool | None:
-    cosine = extract(question, passages, opened.questions.local())[2]
-    return None if cosine is None else answerable(question, passages, cosine)
+def _quotable(opened: Opened, question: str, passages: Sequence[Passage]) -> bool:
+    reader = opened.table.reader()
+    found = extract(question, passages, opened.questions.local())
+    return quotable(question, passages, found, reader, reader.rows([one.chunk_id for one in passages]))
 
 
 def _prompt(

@@ -31,11 +31,13 @@ _ABBREVIATED = re.compile(
 
 class Extract(NamedTuple):
     """An answer of quoted sentences. `cosine` is that of the question and the closest sentence looked at, None without
-    a model."""
+    a model; `ahead` by how much the best sentence scores more than the next that says something else, before ranks and
+    neighbours count."""
 
     text: str
     citations: tuple[Citation, ...]
     cosine: float | None
+    ahead: float
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,20 @@ def extract(
     passage. How often the answer is among the first three: docs/answers.md.
     """
     candidates = [
-        _Candidate(passage, start, min(end, start + _LONGEST))
+        _Candidate(passage, start, end)
         for passage in passages[:_PASSAGES]
-        for start, end in _sentences(passage.text)
+        for begin, stop in _sentences(passage.text)
+        for start, end in _pieces(passage.text, begin, stop)
         if any(char.isalpha() for char in passage.text[start:end])
     ][:_SENTENCES_AT_MOST]
     if not candidates:
-        return Extract("", (), None)
+        return Extract("", (), None, 0.0)
     lexical = _overlaps(question, candidates)
     cosines = _cosines(question, candidates, embedder) if embedder else None
     own = [
-        lexical[at] if cosines is None else 0.5 * float(cosines[at]) + 0.5 * lexical[at]
-        for at in range(len(candidates))
+        # Without a cosine of the passage the model does not know its language.
+        lexical[at] if cosines is None or one.passage.dense is None else 0.5 * float(cosines[at]) + 0.5 * lexical[at]
+        for at, one in enumerate(candidates)
     ]
     scored = sorted(
         (
@@ -101,7 +105,18 @@ def extract(
             continue  # says nothing that is not quoted already
         chosen.append(one)
     text = " ".join(f"{_as_said(one.text)} [{one.passage.n}]" for one in chosen)
-    return Extract(text, tuple(map(_citation, chosen)), None if cosines is None else float(cosines.max()))
+    cosine = None if cosines is None else float(cosines.max())
+    return Extract(text, tuple(map(_citation, chosen)), cosine, _ahead(candidates, own))
+
+
+def _ahead(candidates: Sequence[_Candidate], scores: Sequence[float]) -> float:
+    order = sorted(range(len(candidates)), key=lambda at: -scores[at])
+    best = set(content_words(candidates[order[0]].text))
+    for at in order[1:]:
+        words = set(content_words(candidates[at].text))
+        if not (words <= best or best <= words):  # two chunks may hold the same sentence
+            return scores[order[0]] - scores[at]
+    return scores[order[0]]
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:
@@ -116,6 +131,17 @@ def _sentences(text: str) -> Iterator[tuple[int, int]]:
         begun = start, end
     if begun:
         yield begun
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A sentence, or one that is too long to quote in pieces, cut at spaces: Thai writes none but spaces between its
+    sentences."""
+    while end - start > _LONGEST:
+        cut = text.rfind(" ", start + 1, start + _LONG)
+        cut = cut if cut > 0 else start + _LONG
+        yield start, cut
+        start = cut + (text[cut] == " ")
+    yield start, end
 
 
 def _beside(at: int, candidates: Sequence[_Candidate], scores: Sequence[float]) -> float:

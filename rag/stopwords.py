@@ -82,6 +82,9 @@ NOT_LATIN = frozenset(
 )
 """Languages whose script is not the Latin one."""
 
+SPACELESS = frozenset("ja km ko lo my th zh".split())  # noqa: SIM905
+"""Languages whose terms are pairs of characters."""
+
 _SCRIPTS = {
     "HIRAGANA": ("ja",),
     "KATAKANA": ("ja",),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 
 from rag.analysis import asked
 from rag.chunk_rows import COLUMNS, COLUMNS_1, ChunkRow, description, encodable, from_arrow, is_analysed
+from rag.coverage import Frequencies
 from rag.errors import Damaged
 from rag.exact import ExactIndex
 from rag.lance_errors import reading
@@ -32,6 +34,7 @@ from rag.text_index import TEXT_INDEX, flat_matches, indexed_column
 
 _ZERO_COPY_ROWS = 131_072  # up to here one batch becomes the matrix itself; above, batches are copied into it
 _IDS_IN_FILTER = 64  # up to so many ids are looked up by a scan, as long as those of all rows are not in memory
+_COUNTED = 2048  # chunks whose terms are counted, at most: 0.2 s once
 _ROW_IDS_IN_SQL = 5000  # more allowed rows than this: search all, then drop the others
 _TIES = 64  # asked for beyond k, so that the order among equal scores is ours
 
@@ -104,6 +107,11 @@ class TableReader:
     def spoken(self) -> frozenset[str]:
         """The languages that there are chunks in."""
         return self._once("spoken", lambda: frozenset(self.languages()))
+
+    def frequencies(self) -> Frequencies | None:
+        """In how many chunks each term stands; None in a table of format 1, which has no terms. Of a table with more
+        than 2,048 chunks as many are counted, from all over it: those of rare words differ little."""
+        return self._once("frequencies", self._count_terms) if self.analysed else None
 
     def places(self) -> pa.Table:
         """Where each chunk stands, by row number: `id`, `source_id`, `page`, `page_end`, `start`, `end` and `heading`.
@@ -317,6 +325,29 @@ class TableReader:
         if self.analysed:
             self._loaded.setdefault("languages", tuple(languages))
         return ExactIndex(matrix)
+
+    def _count_terms(self) -> Frequencies:
+        if self.count <= _COUNTED:
+            found = self._scan(("terms",))["terms"].to_pylist()
+        else:
+            numbers = np.linspace(0, self.count - 1, _COUNTED).astype(np.int64).tolist()
+            found = self._taken(numbers, ["terms"], lambda taken: taken["terms"].to_pylist())
+        having: Counter[str] = Counter()
+        length = 0
+        for terms_of in found:
+            words = terms_of.split(" ")
+            length += len(words)
+            having.update(set(words))
+        return Frequencies(having, len(found), length / max(1, len(found)), self._stands)
+
+    def _stands(self, term: str) -> bool:
+        """Whether any chunk has that term; searched for only where not all were counted."""
+        counted: Frequencies = self._loaded["frequencies"]
+        if term in counted.having or counted.rows == self.count:
+            return term in counted.having
+        if self._once("indexed", self._is_indexed):
+            return bool(self._indexed_matches(self._begin_indexed(term, 1, None), None))
+        return bool(self._flat_matches(term, None))
 
     def _is_indexed(self) -> bool:
         with reading(self.path, self.version):

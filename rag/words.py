@@ -6,10 +6,22 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-_WORD = re.compile(r"\w+(?:[.'’-]\w+)*")
+_MARKS = "".join(
+    char
+    for char in map(chr, (*range(0x0300, 0x1300), *range(0x1700, 0x1B00), 0x3099, 0x309A))
+    if unicodedata.category(char).startswith("M")
+)
+"""Vowel signs and accents, which `\\w` does not count as letters."""
+_WORD = re.compile(rf"[\w{_MARKS}]+(?:[.'’-][\w{_MARKS}]+)*")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
+_FOLDED = str.maketrans({"đ": "d", "ı": "i", **dict.fromkeys("\u00ad\u0640\u200b\u200c\u200d\u2060\ufeff", "")})
+"""Letters that do not come apart into a plain one and an accent; stretches, and what joins letters unseen."""
+_NUKTA = 7  # the dot under Indic letters that many leave away, by its class of combining
 _BREAK = re.compile(
-    r"(?<=[.!?…])(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\betc\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bz\.B\.)[\"'”’»)\]]*\s+(?=[^\s.,;:])|(?<=[。！？])|\n[^\S\n]*\n\s*|\n(?=[^\S\n]*(?:[-*+•·#|>]|\d{1,2}[.)])\s)"
+    r"(?<=[.!?…؟۔।॥።։។။])(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\betc\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bz\.B\.)"
+    r"[\"'”’»)\]]*\s+(?=[^\s.,;:])"
+    r"|(?<=[。！？｡])|(?<=[؟۔।॥።។။])(?=\w)"
+    r"|\n[^\S\n]*\n\s*|\n(?=[^\S\n]*(?:[-*+•·#|>]|\d{1,2}[.)])\s)"
 )
 _STOP = frozenset(
     """
@@ -26,8 +38,10 @@ _STOP = frozenset(
 def content_words(text: str) -> list[str]:
     """The words that carry meaning, folded for comparing: no case, no accents, a common English ending taken off;
     scripts without spaces as pairs of characters."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
-    folded = "".join(char for char in folded if not unicodedata.combining(char) or char > "\u0e00")
+    folded = text.casefold()
+    if not folded.isascii():
+        apart = unicodedata.normalize("NFKD", folded).translate(_FOLDED)
+        folded = unicodedata.normalize("NFC", "".join(char for char in apart if not _accent(char)))
     words: list[str] = []
     for match in _WORD.finditer(folded):
         word = match.group()
@@ -37,6 +51,12 @@ def content_words(text: str) -> list[str]:
         elif word not in _STOP and (len(word) > 1 or word.isdigit()):
             words.append(_stem(word))
     return words
+
+
+def _accent(char: str) -> bool:
+    """Whether a word is the same without it: accents, and vowel marks of Hebrew and Arabic; no vowel signs."""
+    combining = unicodedata.combining(char)
+    return combining == _NUKTA or (combining > 0 and char < "\u0900")
 
 
 def sentences(text: str) -> Iterator[tuple[int, int]]:

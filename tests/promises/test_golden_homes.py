@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from rag.citations import Answer
 from rag.manifest import FORMAT, VerdictName
 from rag.moving.importing import import_notebook
 from rag.notebook import Notebook
 from tests.golden.make import HERE, book_of, golden, results, told
-from tests.notebooks import settings
+from tests.notebooks import opened, settings
 
 FORMATS = sorted(HERE.glob("format-*"))
 NAMES = ("double", "local")
@@ -102,3 +103,17 @@ def _same(found: list[dict[str, Any]], expected: list[dict[str, Any]], *, exact:
         for hit, wanted in zip(one["hits"], other["hits"], strict=True):
             assert hit[:4] + hit[5:] == wanted[:4] + wanted[5:]
             assert hit[4] == pytest.approx(wanted[4], abs=0.01)
+
+
+@pytest.mark.parametrize("released", FORMATS, ids=lambda path: path.name)
+def test_a_golden_home_answers_and_declines(released: Path, tmp_path: Path) -> None:
+    """Without a language model, also where the table does not count its words by language."""
+    shutil.copytree(released / "local", tmp_path / "local")
+    home = opened(book_of("local", golden(tmp_path)["local"]))
+    expected = json.loads((released / "local.json").read_text("utf-8"))["searches"][0]
+    *_, answer = home.ask(expected["question"])
+    assert isinstance(answer, Answer)
+    assert (answer.kind, len(answer.citations) > 0) == ("extractive", True)
+    *_, declined = home.ask("Who painted the ceiling of the Sistine Chapel?")
+    assert isinstance(declined, Answer)
+    assert declined.kind == "nothing relevant"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.analysis import asked, terms
+from rag.analysis import asked, asked_words, terms
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,19 @@ def test_a_question_is_asked_in_its_language_or_in_every_one_of_the_notebook() -
     assert asked("Where are the libraries?", {"", "zh"}) == ["librari"]
     # "die" is common in German only.
     assert "die" in asked("Why did the old king die of it?", {"de", "en"})
+
+
+def test_words_of_a_question_with_the_terms_that_find_each() -> None:
+    assert asked_words("Where is the library of foo_bar?", {"en"}) == [("librari",), ("foo_bar",), ("foo",), ("bar",)]
+    assert asked_words("Verteidigung", {"de", "en"}) == [("verteid", "verteidigung")]
+    assert asked_words("图书馆", {"zh"}) == [("图书",), ("书馆",)]
+    assert asked_words("book book", {"en"}) == [("book",)]
+    assert asked_words("?!", {"en"}) == []
+
+
+@given(st.text(), st.sets(st.sampled_from(["", "en", "de", "zh", "th", "hi"]), max_size=2))
+def test_both_ways_of_asking_name_the_same_terms(text: str, languages: set[str]) -> None:
+    assert {term for word in asked_words(text, languages) for term in word} == set(asked(text, languages))
 
 
 def test_repeated_words_count_once_for_each_time_and_not_for_each_language() -> None:

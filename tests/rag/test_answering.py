@@ -42,6 +42,15 @@ def test_without_a_model_sentences_are_quoted(home):
     assert answer.receipt.texts == 1  # a model that costs something does not score sentences
 
 
+def test_with_a_model_that_costs_something_words_alone_decide_what_is_declined(home):
+    question = "Where on Neptune do purple martians hibernate at night?"
+    found = opened(notebook(home, CountingEmbedding())).search(question)
+    assert found.passages[0].lexical  # something is found by a word of it
+    answer = asked(home, None, question)
+    assert (answer.kind, answer.text, answer.citations) == ("nothing relevant", NOTHING, ())
+    assert answer.receipt.texts == 1
+
+
 def test_a_generated_answer_with_every_state_of_citation(home):
     script = "Owls hunt at night [1]. Yeast makes gas in bread [1]. They eat 99 mice a week [1]. Nobody knows [7]."
     llm = ScriptedLLM(script)

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import lancedb
 import numpy as np
 import pytest
 
@@ -175,3 +176,28 @@ def test_what_was_begun_finds_what_asking_at_once_finds(table: ChunkTable) -> No
     assert reader.resident
     assert reader.cosines(vector(1), [number for number, _ in nearest[::-1]]) == nearest[::-1]
     assert reader.cosines(vector(1), []) == []
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_terms_are_counted_by_chunk(table: ChunkTable, indexed: bool) -> None:
+    if not indexed:
+        lancedb.connect(table.path.parent).open_table("t").drop_index("text_idx")
+        table = reopened(table)
+    table.upsert([row("a", text="a dog and a dog", language="en"), row("b", text="a cat", language="en")])
+    found = table.reader().frequencies()
+    assert found is not None
+    assert (found.rows, found.length) == (2, 3.5)
+    assert (found.having["dog"], found.having["a"]) == (1, 2)
+    assert (found.stands("cat"), found.stands("owl")) == (True, False)
+
+
+def test_terms_of_many_chunks_are_counted_in_some_and_searched_for_in_all(table: ChunkTable) -> None:
+    table.upsert([*many("s", 3000), row("one", text="an okapi")])
+    table.tidy()
+    found = table.reader().frequencies()
+    assert found is not None
+    assert found.rows == found.having["dog"] + found.having["okapi"] == 2048
+    assert found.having["w1"] == pytest.approx(2048 / 7, rel=0.1)
+    everything = many("z", 3000, "a heron") and found.stands("okapi")
+    assert everything
+    assert not found.stands("owl")
