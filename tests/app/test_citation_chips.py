@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rag.cells import Cell
 from rag.citations import cited
+from rag.claims.markers import as_streamed
 from tests.rag.test_cells import ANSWER
 from tests.rag.test_citations import ALL
 from ui.cells import _chipped
@@ -35,3 +36,10 @@ def test_other_brackets_stay_as_they_are() -> None:
     html = answer_html(*_chipped(Cell("c1", "2026-01-01", answer), answer))
     assert html.count("<a ") == 1
     assert all(part in html for part in ("<code>a[1]</code>", "[9]", "b[2]"))
+
+
+def test_markers_of_every_notation_are_chips_while_the_answer_streams() -> None:
+    html = answer_html(as_streamed("The sky is blue 【1】 and green [^2], `a[1]` too 【"))
+    assert html.count('<span class="cite">') == 2
+    assert "【" not in html
+    assert "<code>a[1]</code>" in html
