@@ -13,7 +13,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from rag.config import Config
 from rag.embedding.embedder import Embedder
-from rag.embedding.minilm import DIMENSIONS
+from rag.embedding.identity import MINILM_DIMENSIONS as DIMENSIONS
 
 _DIRECTIONS = 4096
 

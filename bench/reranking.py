@@ -24,7 +24,8 @@ from rag.config import Config
 from rag.errors import ConfigError
 from rag.loader import Opened, open_snapshot
 from rag.notebook import Incoming, Notebook
-from rag.reranking import CANDIDATES, CrossEncoderReranker, Reranker, permutation
+from rag.rerankers import CANDIDATES, CrossEncoderReranker, Reranker
+from rag.reranking import permutation
 
 COLLECTIONS = ("cranfield", "cisi", "xquad-en")
 DEEPER = 50

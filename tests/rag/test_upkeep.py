@@ -52,6 +52,7 @@ CHANGING = [
 ]
 WITHOUT_SUCH_A_SNAPSHOT_OR_SOURCE = [
     ["purge", "a.txt"],
+    ["tag", "a.txt", "--add", "x"],
     ["rollback", 1],
     ["keep", 1],
     ["keep", 1, "--off"],
@@ -77,6 +78,7 @@ LOOKING = [
     ["history"],
     ["spaces"],
     ["spend"],
+    ["tag"],
     ["doctor"],
     ["doctor", "--deep"],
     ["doctor", "--repair"],
