@@ -54,6 +54,9 @@ def search_in(page: Page) -> None:
 def _dialog(page: Page) -> None:
     with boundary("search_in_fields"):
         _fields(page)
+        only = restriction(page)
+        words = f"Only {_words(only)} is searched." if only else "Everything is searched."
+        st.html(f'<p class="small" data-hook="search-in-chosen">{escaped(words)}</p>')
         with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
             st.button(
                 "Search everything", type="tertiary", key="reset_search", on_click=_search_everything, args=(page,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def test_tags_are_typed_one_after_the_other_and_searched_in(tmp_path: Path, open
     home = tmp_path / "home"
     book = built(home)
     with serving(home) as address:
-        page = open_browser(phone=True)
+        page = open_browser()
         page.goto(f"{address}/library")
         table = page.get_by_test_id("stDataFrame")
         expect(table).to_be_visible(timeout=60_000)
@@ -40,26 +41,35 @@ def test_tags_are_typed_one_after_the_other_and_searched_in(tmp_path: Path, open
         chips = page.locator(".st-key-tag_editor .react-aria-ComboBox [data-tag]")
         field.click()
         for tag in ("zoo", "garden", HOSTILE):
-            page.keyboard.type(tag)
+            page.keyboard.type(tag, delay=30)  # as a person types: the list of what fits follows each letter
             page.keyboard.press("Enter")
             expect(chips.filter(has_text=tag)).to_be_attached(timeout=20_000)
             settled(page)
+            page.wait_for_timeout(300)
         expect(field).to_be_focused()
         page.keyboard.press("Escape")
         page.keyboard.press("Backspace")
         expect(chips.filter(has_text=HOSTILE)).to_have_count(0, timeout=20_000)
-        settled(page)
+        deadline = time.monotonic() + 20
+        while tags(book) != [("garden", "zoo")] and time.monotonic() < deadline:
+            page.wait_for_timeout(50)  # the chip goes before the page has told the server
         assert tags(book) == [("garden", "zoo")]
         book.tag(["pumps.md"], add=[HOSTILE])
         page.goto(address)
         page.get_by_role("button", name="Search in").click()
         chooser = page.get_by_role("combobox", name="Tags")
         chooser.click()
-        page.keyboard.type("img")
+        page.keyboard.type("img", delay=30)
         page.keyboard.press("Enter")
-        expect(page.locator('[data-hook="search-in"]')).to_have_text(f"Only tagged {HOSTILE}", timeout=20_000)
+        expect(page.locator('[data-hook="search-in-chosen"]')).to_have_text(
+            f"Only tagged {HOSTILE} is searched.", timeout=20_000
+        )
         settled(page)
         page.keyboard.press("Escape")
+        expect(page.get_by_role("listbox")).to_have_count(0)
+        page.get_by_role("button", name="Done").click()
+        expect(page.locator('[data-hook="search-in"]')).to_have_text(f"Only tagged {HOSTILE}", timeout=20_000)
+        settled(page)
         box = page.get_by_test_id("stChatInputTextArea")
         box.fill("What does the garden club do each spring?")
         box.press("Enter")
