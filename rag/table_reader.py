@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import lancedb  # noqa: F401 - whole, before its parts: another thread may be in the middle of it
 import numpy as np
 import pyarrow as pa
 from lancedb.expr import Expr, col

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from math import log
 from typing import Any
 
+import lancedb  # noqa: F401 - whole, before its parts: another thread may be in the middle of it
 from lancedb.index import FTS
 
 from rag.chunk_rows import is_analysed

@@ -290,3 +290,33 @@ def test_a_verdict_on_a_built_notebook_loads_them_neither(tmp_path: Path) -> Non
     assert not {"llama_index", "lancedb", "pyarrow", "onnxruntime", "openai", "streamlit"} & set(
         loaded_after(code, tmp_path)
     )
+
+
+def test_lancedb_is_imported_whole_before_its_parts() -> None:
+    """Its modules import each other. `import lancedb` waits for another thread that is in the middle of it; an import
+    of a part begins at once, and one of both threads meets a half-made module."""
+    for path in modules("rag"):
+        lines = path.read_text("utf-8").splitlines()
+        parts = [at for at, line in enumerate(lines) if line.startswith("from lancedb.")]
+        whole = [at for at, line in enumerate(lines) if line.split("  #")[0] == "import lancedb"]
+        assert not parts or (whole and whole[0] < parts[0]), path
+
+
+def test_two_threads_can_import_the_stores_at_once() -> None:
+    """As the page and the warming up of a server do."""
+    code = """
+import sys, threading, time
+failed = []
+def first():
+    import rag.sources
+def second():
+    while "lancedb" not in sys.modules:
+        time.sleep(0.0005)
+    import rag.text_index, rag.table_reader
+threading.excepthook = lambda one: failed.append(one.exc_value)
+threads = [threading.Thread(target=first), threading.Thread(target=second)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert not failed, failed
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
