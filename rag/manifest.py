@@ -196,12 +196,7 @@ def parse_manifest(content: bytes, name: str) -> Manifest:
         NewerFormat: its format number is higher than ours.
     """
     body = load_checked(content, name)
-    number = body.get("format")
-    if isinstance(number, int) and number > FORMAT:
-        raise NewerFormat(
-            f"{name} has storage format {number}, and this Ragbook knows formats up to {FORMAT}. "
-            "Open it with a newer Ragbook; nothing was changed."
-        )
+    refuse_newer(body, name)
     try:
         return Manifest(
             snapshot=int(body["snapshot"]),
@@ -233,6 +228,16 @@ def parse_manifest(content: bytes, name: str) -> Manifest:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Damaged(f"{name} fails its check: {error!r} while reading its fields.") from error
+
+
+def refuse_newer(body: Mapping[str, Any], name: str) -> None:
+    """Raise NewerFormat where the object of that name was written in a format higher than ours."""
+    number = body.get("format")
+    if isinstance(number, int) and number > FORMAT:
+        raise NewerFormat(
+            f"{name} has storage format {number}, and this Ragbook knows formats up to {FORMAT}. "
+            "Open it with a newer Ragbook; nothing was changed."
+        )
 
 
 def load_checked(content: bytes, name: str) -> dict[str, Any]:

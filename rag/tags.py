@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from rag.errors import AlreadyExists, Conflict, Damaged, NewerFormat, NotFound, NotWritable, StoreError, TagInvalid
-from rag.manifest import FORMAT, dump_checked, load_checked
+from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, NotWritable, StoreError, TagInvalid
+from rag.manifest import FORMAT, dump_checked, load_checked, refuse_newer
 from rag.names import unseen
 from rag.objects import Objects, translated
 
@@ -221,12 +221,7 @@ class Tags:
 
     def _read(self, name: str) -> Tagged:
         body = load_checked(self._objects.get(name), name)
-        number = body.get("format")
-        if isinstance(number, int) and number > FORMAT:
-            raise NewerFormat(
-                f"{name} has storage format {number}, and this Ragbook knows formats up to {FORMAT}. "
-                "Open it with a newer Ragbook; nothing was changed."
-            )
+        refuse_newer(body, name)
         try:
             tagged = Tagged(int(body["number"]), {one: tuple(tags) for one, tags in body["tags"].items()})
             whole = all(isinstance(tags, list) for tags in body["tags"].values()) and _well(tagged.of)
