@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from reading_checks import check
 
 from rag.reading import Readers, Reading
+from tests.rag.reading.reading_checks import check
 
 Read = Callable[[str, bytes], Reading]
 

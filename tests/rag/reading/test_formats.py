@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from builders import docx, encrypted_pdf, notebook, paragraph, pdf, pdf_from, pdf_objects, table
 
 from rag.errors import DamagedSource, EmptySource, EncryptedSource, NoTextLayer
+from tests.rag.reading.builders import docx, encrypted_pdf, notebook, paragraph, pdf, pdf_from, pdf_objects, table
 
 
 def headings(reading):

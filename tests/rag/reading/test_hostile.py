@@ -9,12 +9,12 @@ import random
 from pathlib import Path
 
 import pytest
-from builders import archive, docx, flate_bomb, paragraph, pdf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reading_checks import check
 
 from rag.errors import DamagedSource, EmptySource, ReadError, SourceTooLarge
+from tests.rag.reading.builders import archive, docx, flate_bomb, paragraph, pdf
+from tests.rag.reading.reading_checks import check
 
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "data"
 

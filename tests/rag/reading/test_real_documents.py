@@ -6,9 +6,9 @@ import csv
 from pathlib import Path
 
 import pytest
-from reading_checks import check
 
 from rag.errors import ReadError
+from tests.rag.reading.reading_checks import check
 
 DOCS = Path(__file__).parents[3] / ".." / "shared" / "data" / "docs"
 SMALL = set((DOCS / "small.txt").read_text().split()) if DOCS.exists() else set()
