@@ -140,9 +140,9 @@ def _ragbook(collection: Collection, work: Path) -> tuple[Ask, Ask]:
     """Full text alone and everything, over a table written as builds write it."""
     from rag.chunk_rows import ChunkRow
     from rag.chunking import GROUP
-    from rag.languages import detect_each
     from rag.retrieval import Searcher
     from rag.tables import ChunkTable
+    from rag.text.languages import detect_each
 
     table = ChunkTable.create(work / collection.name, "chunks", collection.vectors.shape[1], "bench")
     sources: dict[str, list[int]] = {}

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rag.analysis import terms
 from rag.errors import Damaged, NewerFormat, StoreError, VectorInvalid
+from rag.text.analysis import terms
 
 FORMAT = 2
 """2 has the columns `language` and `terms`, and its text index on `terms`. Tables of 1 are used as they are."""

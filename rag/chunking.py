@@ -14,12 +14,12 @@ from rag.config import Config
 from rag.embedding.tokens import tokenizer_for
 from rag.errors import ReadError
 from rag.fingerprint import chunk_id
-from rag.languages import detect_each
 from rag.place import Place
 from rag.planner import SourceRow
 from rag.reading import Readers
 from rag.results import Read
 from rag.splitting import split
+from rag.text.languages import detect_each
 
 GROUP = 2048
 """Chunks written in one commit of the table: bounds the vectors in memory (2,048 × 3,072 × 4 bytes = 25 MB)."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
-from rag.embedding.prices import Prices, read_prices
 from rag.errors import ConfigError
+from rag.prices import Prices, read_prices
 
 Embedder = Literal["local", "openai", "openai-compatible"]
 Llm = Literal["none", "openai", "openai-compatible"]

@@ -1,4 +1,5 @@
-"""How much of a question its passages hold, counting rare words more. No model; any language that `rag.analysis` cuts.
+"""How much of a question its passages hold, counting rare words more. No model; any language that `rag.text.analysis`
+cuts.
 
 Nothing here depends on the model or on how large the notebook is: every measure is a share, or a few words counted.
 """
@@ -15,9 +16,9 @@ from itertools import islice
 from math import log
 from typing import NamedTuple
 
-from rag.analysis import asked_words, terms
-from rag.stopwords import question_language
-from rag.words import sentences
+from rag.text.analysis import asked_words, terms
+from rag.text.stopwords import question_language
+from rag.text.words import sentences
 
 _READ, _SENTENCES = 5, 60
 """Passages that are quoted from, best first, and sentences of them."""

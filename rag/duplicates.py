@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.words import content_words
+from rag.text.words import content_words
 
 ALIKE = 0.8
 """Share of the runs of `RUN` words, of those that either text has, that both must have."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rag.citations import Citation, Passage
-from rag.words import content_words, sentences
+from rag.text.words import content_words, sentences
 
 if TYPE_CHECKING:
     from rag.embedding.embedder import Embedder

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rag.words import content_words
+from rag.text.words import content_words
 
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rag.embedding.tokens import count_bpe
 from rag.errors import ContextTooLong
 from rag.neighbours import WIDENED
-from rag.words import sentences
+from rag.text.words import sentences
 
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage

@@ -15,8 +15,8 @@ SPLITTER = "structure/2"
 """Id of `rag.splitting`, with a number to bump when the same text would be cut into other chunks."""
 
 ANALYSIS = "words/1"
-"""Id of `rag.analysis` and `rag.languages`, with a number to bump when the same text would give other terms. Both are
-here because whoever only looks at a verdict needs the recipe, and neither the stemmers nor numpy."""
+"""Id of `rag.text.analysis` and `rag.text.languages`, with a number to bump when the same text would give other terms.
+Both are here because whoever only looks at a verdict needs the recipe, and neither the stemmers nor numpy."""
 
 
 def wanted_recipe(config: Config, space: Space | None) -> dict[str, Any]:

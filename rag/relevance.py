@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rag.coverage import Frequencies, coverage
-from rag.stopwords import NOT_LATIN, SPACELESS, question_language
-from rag.words import content_words
+from rag.text.stopwords import NOT_LATIN, SPACELESS, question_language
+from rag.text.words import content_words
 
 if TYPE_CHECKING:
     from rag.chunk_rows import ChunkRow

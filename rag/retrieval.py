@@ -12,7 +12,7 @@ from rag.config import MULTILINGUAL_MODEL
 from rag.duplicates import Distinct
 from rag.errors import BadKey, BadReply, ContextTooLong, QuotaExceeded, ServerDown
 from rag.manifest import Receipt, VerdictName
-from rag.stopwords import NOT_LATIN, question_language
+from rag.text.stopwords import NOT_LATIN, question_language
 
 if TYPE_CHECKING:
     import numpy as np

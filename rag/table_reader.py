@@ -24,13 +24,13 @@ from lancedb.expr import Expr, col
 from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
-from rag.analysis import asked
 from rag.chunk_rows import COLUMNS, COLUMNS_1, ChunkRow, description, encodable, from_arrow, is_analysed
 from rag.coverage import Frequencies
 from rag.errors import Damaged
 from rag.exact import ExactIndex
 from rag.lance_errors import reading
 from rag.lance_queries import batches, begin, pinned_table, result
+from rag.text.analysis import asked
 from rag.text_index import TEXT_INDEX, flat_matches, indexed_column
 
 _ZERO_COPY_ROWS = 131_072  # up to here one batch becomes the matrix itself; above, batches are copied into it

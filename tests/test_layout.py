@@ -33,11 +33,11 @@ STORES = (
 )
 SCREENS_LOAD_LATE = (*TABLES, "rag.store", "rag.vectors", "rag.pipeline")
 PURE = (
-    *("rag.manifest", "rag.planner", "rag.fingerprint", "rag.errors", "rag.progress", "rag.outcome", "rag.words"),
+    *("rag.manifest", "rag.planner", "rag.fingerprint", "rag.errors", "rag.progress", "rag.outcome", "rag.text.words"),
     *("rag.names", "rag.journal", "rag.choices", "rag.lance_manifest"),
 )
 UNTOUCHING = (
-    *("rag.manifest", "rag.planner", "rag.fingerprint", "rag.errors", "rag.names", "rag.words", "rag.choices"),
+    *("rag.manifest", "rag.planner", "rag.fingerprint", "rag.errors", "rag.names", "rag.text.words", "rag.choices"),
     "rag.lance_manifest",
 )
 

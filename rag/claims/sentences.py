@@ -6,12 +6,12 @@ import re
 
 from rag.claims.lexicon import ABBREVIATIONS, MONTHS
 from rag.claims.term import folded
-from rag.words import sentences
+from rag.text.words import sentences
 
 
 def whole_sentences(text: str) -> list[tuple[int, int]]:
-    """Character ranges of the sentences, as `rag.words.sentences`, but not broken behind an abbreviation, an initial or
-    a German ordinal."""
+    """Character ranges of the sentences, as `rag.text.words.sentences`, but not broken behind an abbreviation, an
+    initial or a German ordinal."""
     found: list[tuple[int, int]] = []
     for start, end in sentences(text):
         if found and _goes_on(text, found[-1], start):

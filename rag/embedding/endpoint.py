@@ -7,8 +7,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from rag.config import Config, Secret
-from rag.embedding.prices import ChatPrice, Prices
 from rag.errors import BadKey
+from rag.prices import ChatPrice, Prices
 
 OPENAI_ADDRESS = "https://api.openai.com/v1"
 

@@ -21,7 +21,6 @@ from rag import planner
 from rag.chunk_rows import ChunkRow
 from rag.errors import AlreadyExists
 from rag.fingerprint import chunk_id
-from rag.languages import detect_each
 from rag.manifest import Change, Counts, Manifest, Receipt, VerdictName
 from rag.moving.llamaindex_files import StoredIndex, read_index
 from rag.moving.llamaindex_sources import AdoptedSource, sources_of
@@ -36,6 +35,7 @@ from rag.spaces import Space
 from rag.spending import Purpose, Recording, recorded
 from rag.state import State, only_after
 from rag.tables import ChunkTable
+from rag.text.languages import detect_each
 
 if TYPE_CHECKING:
     from rag.embedding.embedder import Embedder

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 import rag
 from rag.loader import open_snapshot
 from rag.notebook import Notebook
-from rag.words import sentences
+from rag.text.words import sentences
 from tests.app.walking import words
 from tests.doubles import ScriptedLLM
 from tests.notebooks import answered, paragraphs, text_of

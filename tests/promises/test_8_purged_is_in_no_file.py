@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from rag.analysis import terms
 from rag.errors import Busy, Cancelled, Damaged, NotFound, RagbookError
 from rag.history import forget, keep, kept, rollback
 from rag.loader import open_snapshot
@@ -20,6 +19,7 @@ from rag.originals import Originals
 from rag.purge_plan import plan_purge
 from rag.purging import purge
 from rag.snapshots import lease
+from rag.text.analysis import terms
 from tests.doubles import CountingEmbedding
 from tests.notebooks import answered, file, hits, notebook, opened, python, said, settings, text_of
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.analysis import terms
 from rag.coverage import Coverage, Frequencies, coverage
+from rag.text.analysis import terms
 
 TURBINES = "The wind farm has 14 turbines. Each turbine is inspected in spring."
 BEES = "The queen of the bees lays many eggs in spring."

@@ -12,7 +12,7 @@ from rag.errors import ContextTooLong
 from rag.neighbours import LONGEST_GAP, WIDENED, Neighbours, gap, page_at, shown, text_of
 from rag.prompting import prompt, token_counter
 from rag.restriction import Restriction
-from rag.words import sentences
+from rag.text.words import sentences
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, local_settings, notebook, opened, paragraphs, settings
 from tests.notebooks import text_of as pages_of

@@ -6,12 +6,12 @@ from collections import Counter
 
 import pytest
 
-from rag.analysis import terms
 from rag.citations import Passage
 from rag.coverage import Frequencies
 from rag.extractive import Extract, extract
 from rag.notebook import Notebook
 from rag.relevance import answerable, quotable, relevant
+from rag.text.analysis import terms
 from tests.notebooks import file, local_settings, opened
 
 OWLS = "Owls hunt at night. They eat 12 mice a week, and rest by day in hollow trees."

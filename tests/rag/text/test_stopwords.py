@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.stopwords import _MORE_STOPS, _STOP_LISTS, question_language, stop_words
+from rag.text.stopwords import _MORE_STOPS, _STOP_LISTS, question_language, stop_words
 
 
 @pytest.mark.parametrize("language", sorted(_STOP_LISTS | _MORE_STOPS))

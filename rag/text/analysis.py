@@ -23,7 +23,7 @@ from typing import Any
 
 import Stemmer
 
-from rag.stopwords import question_language, stop_words
+from rag.text.stopwords import question_language, stop_words
 
 _SNOWBALL = {
     "ar": "arabic",

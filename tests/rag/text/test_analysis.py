@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.analysis import asked, asked_words, terms
+from rag.text.analysis import asked, asked_words, terms
 
 
 @pytest.mark.parametrize(

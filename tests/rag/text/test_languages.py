@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.languages import KNOWN, detect, detect_each
+from rag.text.languages import KNOWN, detect, detect_each
 
 ENGLISH = "The old harbour was built by fishermen, and its stone bridge still carries the road along the coast."
 GERMAN = "Der alte Hafen wurde von Fischern gebaut, und seine Brücke aus Stein trägt noch immer die Straße."

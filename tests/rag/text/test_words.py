@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.words import content_words, sentences
+from rag.text.words import content_words, sentences
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=120) | st.text("ab.!?。\n -*1)\"' ", max_size=120)
 
