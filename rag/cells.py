@@ -10,9 +10,9 @@ from typing import Any
 from rag.citations import Answer, Citation, Passage
 from rag.errors import Damaged, NotFound
 from rag.manifest import FORMAT, Receipt, VerdictName, dump_checked, load_checked
-from rag.objects import Objects
 from rag.restriction import Restriction
 from rag.snapshots import now
+from rag.storage.objects import Objects
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ from rag.evaluation import commands as evaluation
 from rag.folders import collect
 from rag.manifest import Manifest, VerdictName
 from rag.notebook import Incoming, Notebook
-from rag.objects import translate
 from rag.outcome import ChunkCounts, SourceCounts, count
 from rag.progress import Event, Stage
 from rag.reports import (
@@ -50,6 +49,7 @@ from rag.reports import (
     receipt_report,
 )
 from rag.restriction import Restriction
+from rag.storage.objects import translate
 from rag.verdicts import Status
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from rag.fingerprint import vector_key
 from rag.ground import find_ground
 from rag.names import safe_name
 from rag.notebook import Incoming, Notebook, name_in_batch, origin_of
-from rag.originals import measured
 from rag.outcome import SourceCounts, count
 from rag.paying import MakeEmbedder
 from rag.place import Place
@@ -25,6 +24,7 @@ from rag.planner import Given
 from rag.rehearsal import rehearsed, stand_in
 from rag.results import Read, results, source_counts, standing
 from rag.spaces import Space, draft
+from rag.storage.originals import measured
 from rag.vectors import VectorCache
 
 _AT_ONCE = 4096

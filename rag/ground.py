@@ -15,13 +15,13 @@ from rag.config import Config
 from rag.errors import Damaged, NotFound, StoreError
 from rag.lance_files import files_of, set_aside_torn
 from rag.manifest import Manifest
-from rag.objects import make_folder, translated
 from rag.place import Place
 from rag.planner import SourceRow
 from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.salvage import find_wanted, restore_wanted
 from rag.spaces import Space
 from rag.state import State, newest_registry
+from rag.storage.objects import make_folder, translated
 from rag.tables import ChunkTable
 
 BUILDING = ".building"

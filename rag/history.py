@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from rag.checks import PinnedFiles
 from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, RagbookError
 from rag.manifest import Change, Manifest, PinnedTable, Receipt, Verdict, VerdictName, dump_checked
-from rag.marks import read_now
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.pinning import pin
 from rag.place import Place
@@ -18,6 +17,7 @@ from rag.planner import SourceRow
 from rag.recipe import recipe_changes
 from rag.snapshots import lease, now, writer_name
 from rag.state import State, only_after
+from rag.storage.marks import read_now
 from rag.tables import ChunkTable
 
 

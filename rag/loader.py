@@ -22,16 +22,16 @@ from rag.embedding.adapter import NoTransformation, QuestionEmbedding
 from rag.errors import Damaged, NotFound
 from rag.followups import Turn
 from rag.manifest import Manifest
-from rag.marks import mark
 from rag.neighbours import Neighbours, text_of
 from rag.noticed import notice, still_bad
-from rag.objects import translated
 from rag.progress import IsCancelled, never
 from rag.questions import Questions
 from rag.reranking import Reranking
 from rag.restriction import Restriction
 from rag.retrieval import Searcher
 from rag.spaces import Space
+from rag.storage.marks import mark
+from rag.storage.objects import translated
 from rag.store import LanceVectorStore
 from rag.tables import ChunkTable
 

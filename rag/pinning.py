@@ -13,8 +13,8 @@ from rag.chunk_rows import ChunkRow
 from rag.errors import Damaged
 from rag.lance_files import files_of, sync
 from rag.manifest import PinnedFile, PinnedTable
-from rag.objects import fsync, translated
 from rag.place import Place
+from rag.storage.objects import fsync, translated
 from rag.tables import ChunkTable
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from rag.config import Config, check_slug
 from rag.errors import NotFound, StoreUnavailable
 from rag.manifest import Manifest
-from rag.objects import Objects, open_home
-from rag.originals import Originals
 from rag.snapshots import Snapshots
 from rag.spaces import Spaces
 from rag.state import States
+from rag.storage.objects import Objects, open_home
+from rag.storage.originals import Originals
 from rag.tags import Tags
 
 if TYPE_CHECKING:

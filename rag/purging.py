@@ -14,15 +14,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from rag.arrivals import by_turns
 from rag.belonging import Shelf
 from rag.config import Config
 from rag.errors import Busy, RagbookError
 from rag.garbage import GRACE_SECONDS, Garbage, collect, find
 from rag.history import unkeep
 from rag.manifest import Change, Counts, Receipt, Verdict, VerdictName, dump_checked
-from rag.marks import read_now
-from rag.objects import TEMPORARY, translated
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.pinning import pin, verify
 from rag.place import Place
@@ -40,6 +37,9 @@ from rag.purge_plan import (
 )
 from rag.snapshots import lease, now, writer_name
 from rag.state import State, newest_registry, only_after
+from rag.storage.arrivals import by_turns
+from rag.storage.marks import read_now
+from rag.storage.objects import TEMPORARY, translated
 from rag.tables import ChunkTable
 from rag.vectors import VectorCache
 

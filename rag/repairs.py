@@ -18,7 +18,6 @@ from rag.doctor import examine
 from rag.errors import Damaged, RagbookError, SpaceRefused
 from rag.findings import Finding
 from rag.garbage import collect
-from rag.objects import translated
 from rag.outcome import Outcome, count
 from rag.paying import MakeEmbedder
 from rag.pipeline import build_held
@@ -31,6 +30,7 @@ from rag.snapshots import lease
 from rag.spaces import Space, draft
 from rag.spending import Recording, recorded
 from rag.splitting import Piece
+from rag.storage.objects import translated
 from rag.vectors import VectorCache
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from rag.evidence import gather
 from rag.fingerprint import vector_key
 from rag.lance_files import latest_version
 from rag.manifest import Manifest
-from rag.objects import translated
 from rag.place import Place
 from rag.planner import SourceRow, registry_fingerprint
 from rag.progress import IsCancelled, never
@@ -25,6 +24,7 @@ from rag.recipe import same_texts, wanted_recipe
 from rag.spaces import Space
 from rag.splitting import Piece, split
 from rag.state import State, behind, only_after
+from rag.storage.objects import translated
 from rag.tables import ChunkTable
 from rag.vectors import VectorCache
 

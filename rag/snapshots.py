@@ -16,8 +16,8 @@ from filelock import FileLock, Timeout
 
 from rag.errors import AlreadyExists, Busy, Cancelled, Conflict, Damaged, NotFound, NotWritable
 from rag.manifest import Manifest, parse_manifest
-from rag.objects import Objects, make_folder, translated
 from rag.progress import IsCancelled, never
+from rag.storage.objects import Objects, make_folder, translated
 
 _NUMBERED = re.compile(r"([0-9]{8,})\.json")
 

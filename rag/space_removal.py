@@ -12,15 +12,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rag.arrivals import by_turns
 from rag.errors import Damaged, NotFound, RagbookError
-from rag.ledger import Ledger
 from rag.manifest import Manifest
-from rag.objects import TEMPORARY, fsync, translated
 from rag.outcome import count
 from rag.place import Place
 from rag.snapshots import lease
 from rag.spaces import Space
+from rag.storage.arrivals import by_turns
+from rag.storage.ledger import Ledger
+from rag.storage.objects import TEMPORARY, fsync, translated
 from rag.vectors import VectorCache
 
 

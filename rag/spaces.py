@@ -18,8 +18,8 @@ from rag.config import Config
 from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, StoreError, VectorInvalid
 from rag.fingerprint import fingerprint
 from rag.manifest import FORMAT, dump_checked, load_checked
-from rag.objects import Objects
 from rag.snapshots import now
+from rag.storage.objects import Objects
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from rag.errors import AlreadyExists, Conflict, Damaged, NewerFormat, NotFound, NotWritable
 from rag.fingerprint import fingerprint
 from rag.manifest import FORMAT, Change, Manifest, dump_checked, load_checked
-from rag.objects import Objects
+from rag.storage.objects import Objects
 
 NO_SOURCES = fingerprint([])
 _BUSY = "Other processes keep changing this notebook. Try again."

@@ -129,7 +129,7 @@ def _purge(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _spend(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.ledger import Ledger, summed
+    from rag.storage.ledger import Ledger, summed
 
     ledger = Ledger(notebook.place.objects)
     spent = ledger.spent(options.by)

@@ -27,7 +27,7 @@ from lancedb.expr import col
 
 from rag.errors import Damaged, VectorInvalid
 from rag.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
-from rag.objects import make_folder, translated
+from rag.storage.objects import make_folder, translated
 
 T = TypeVar("T")
 

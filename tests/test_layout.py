@@ -28,7 +28,7 @@ HEAVY = (
 TABLES = ("rag.tables", "rag.table_reader", "rag.chunk_rows", "rag.text_index")
 STORES = (
     *TABLES,
-    *("rag.store", "rag.snapshots", "rag.vectors", "rag.sources", "rag.objects"),
+    *("rag.store", "rag.snapshots", "rag.vectors", "rag.sources", "rag.storage.objects"),
     *("rag.lance_files", "rag.lance_manifest", "rag.lance_errors", "rag.lance_queries"),
 )
 SCREENS_LOAD_LATE = (*TABLES, "rag.store", "rag.vectors", "rag.pipeline")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.originals import Originals
+from rag.storage.originals import Originals
 from tests.golden.make import book_of, golden
 from tests.notebooks import ROOT, opened
 

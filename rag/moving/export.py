@@ -19,11 +19,11 @@ from rag.manifest import Change, Manifest, PinnedTable, Receipt
 from rag.moving.contents import TAGS, manifest_name, original_name
 from rag.moving.packing import Packing
 from rag.moving.paid import write_paid
-from rag.objects import Objects
 from rag.outcome import count
 from rag.pinning import pin
 from rag.place import Place
 from rag.planner import SourceRow
+from rag.storage.objects import Objects
 from rag.tables import ChunkTable
 from rag.tags import Tagged
 

@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.arrivals import by_turns
 from rag.config import SETTINGS, Config, check_slug
 from rag.errors import AlreadyExists, ConfigError, Damaged, DiskFull
 from rag.manifest import Manifest, Receipt
@@ -27,12 +26,13 @@ from rag.moving.checks import checked_snapshot
 from rag.moving.contents import CONTENTS
 from rag.moving.paid import read_paid
 from rag.moving.unpacking import Archive, open_archive
-from rag.objects import TEMPORARY, Objects, fsync, make_folder, open_home, translated
 from rag.outcome import count
 from rag.place import Place
 from rag.planner import SourceRow
 from rag.recipe import SPLITTER
 from rag.state import State, only_after
+from rag.storage.arrivals import by_turns
+from rag.storage.objects import TEMPORARY, Objects, fsync, make_folder, open_home, translated
 from rag.vectors import VectorCache
 
 _STALE_SECONDS = 24 * 3600

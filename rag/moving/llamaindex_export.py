@@ -22,8 +22,8 @@ from llama_index.core.storage.index_store import SimpleIndexStore
 
 from rag.errors import AlreadyExists, NotFound
 from rag.loader import open_snapshot
-from rag.objects import TEMPORARY, fsync, translated
 from rag.outcome import count
+from rag.storage.objects import TEMPORARY, fsync, translated
 
 if TYPE_CHECKING:
     from rag.chunk_rows import ChunkRow

@@ -25,7 +25,6 @@ from rag.manifest import Change, Counts, Manifest, Receipt, VerdictName
 from rag.moving.llamaindex_files import StoredIndex, read_index
 from rag.moving.llamaindex_sources import AdoptedSource, sources_of
 from rag.moving.llamaindex_trial import SAMPLES, Needed, compared, estimate, unit
-from rag.objects import translated
 from rag.outcome import count
 from rag.pinning import pin, verify
 from rag.planner import SourceRow
@@ -34,6 +33,7 @@ from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
 from rag.spending import Purpose, Recording, recorded
 from rag.state import State, only_after
+from rag.storage.objects import translated
 from rag.tables import ChunkTable
 from rag.text.languages import detect_each
 

@@ -19,7 +19,7 @@ from typing import IO
 
 from rag.errors import AlreadyExists, Damaged, NotFound
 from rag.moving.contents import CONTENTS, Contents, Member
-from rag.objects import TEMPORARY, fsync, translated
+from rag.storage.objects import TEMPORARY, fsync, translated
 
 _BLOCK = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: an archive does not tell when its parts were written

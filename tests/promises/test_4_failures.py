@@ -24,10 +24,10 @@ from rag.embedding.factory import COMPATIBLE_BATCH, make_embedder
 from rag.errors import DiskFull, NotWritable, QuotaExceeded, RagbookError, ServerDown, SpaceRefused, StoreError
 from rag.explaining import explain, sentences_of
 from rag.garbage import collect
-from rag.ledger import Ledger
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.prices import Prices
+from rag.storage.ledger import Ledger
 from tests.notebooks import ROOT, answered, file, notebook, opened, python, said, settings, text_of
 from tests.servers import Misbehaving, failure, free_port, hang, misbehaving_server, status, vectors
 

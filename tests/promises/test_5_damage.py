@@ -14,11 +14,11 @@ import pytest
 from rag.doctor import examine
 from rag.errors import RagbookError, SpaceRefused
 from rag.history import keep
-from rag.ledger import Ledger, entry
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName, dump_checked
 from rag.repair_costs import repair_plan
 from rag.repairs import repair
+from rag.storage.ledger import Ledger, entry
 from tests.doubles import CountingEmbedding
 from tests.notebooks import answered, file, hits, notebook, opened, settings, text_of, total_chunks
 from tests.privileges import permissions_count

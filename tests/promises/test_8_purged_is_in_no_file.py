@@ -15,10 +15,10 @@ from rag.errors import Busy, Cancelled, Damaged, NotFound, RagbookError
 from rag.history import forget, keep, kept, rollback
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
-from rag.originals import Originals
 from rag.purge_plan import plan_purge
 from rag.purging import purge
 from rag.snapshots import lease
+from rag.storage.originals import Originals
 from rag.text.analysis import terms
 from tests.doubles import CountingEmbedding
 from tests.notebooks import answered, file, hits, notebook, opened, python, said, settings, text_of
@@ -305,7 +305,7 @@ KILLED = """
     import json, os, shutil, signal, sys
     from pathlib import Path
     from rag.place import Place
-    from rag.objects import Objects
+    from rag.storage.objects import Objects
     import rag.purging, rag.garbage, rag.tables, rag.vectors
 
     home, kills = Path(sys.argv[1]), int(sys.argv[2])

@@ -15,10 +15,10 @@ import pytest
 
 from rag.cli import main
 from rag.errors import Cancelled, QuotaExceeded, SpaceRefused
-from rag.ledger import Ledger
 from rag.manifest import VerdictName, dump_checked
 from rag.notebook import Notebook
 from rag.snapshots import lease
+from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import file, notebook, opened, settings, text_of
 

@@ -10,8 +10,8 @@ import pytest
 from rag.answering import NOTHING
 from rag.citations import Answer
 from rag.errors import BadKey, ServerDown
-from rag.ledger import Ledger
 from rag.notebook import Notebook
+from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM, embedder_of
 from tests.notebooks import answered, file, local_settings, notebook, opened, paragraphs, settings, text_of
 

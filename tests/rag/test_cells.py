@@ -9,8 +9,8 @@ from rag.cells import Cell, Cells
 from rag.citations import Answer, Citation, Passage
 from rag.errors import AlreadyExists
 from rag.manifest import FORMAT, Receipt, VerdictName, dump_checked
-from rag.objects import Objects
 from rag.restriction import Restriction
+from rag.storage.objects import Objects
 
 ANSWER = Answer(
     question="Wie viel? “quoted” \u2028 水",

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from rag.ledger import Ledger
 from rag.notebook import Incoming, Notebook
+from rag.storage.ledger import Ledger
 from rag.vectors import VectorCache
 from tests.doubles import CountingEmbedding
 from tests.notebooks import CANARY, file, local_settings, lying, notebook, settings, text_of

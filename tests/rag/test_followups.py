@@ -6,7 +6,7 @@ import pytest
 
 from rag.errors import Cancelled, ServerDown
 from rag.followups import Turn, completed, leans, rewritten
-from rag.ledger import Ledger
+from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, notebook, opened, settings
 

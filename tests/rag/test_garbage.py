@@ -113,7 +113,7 @@ def test_what_a_reader_holds_stays_though_its_manifest_is_gone(book):
     script = """
         import sys
         from pathlib import Path
-        from rag.marks import mark
+        from rag.storage.marks import mark
         class Owner: pass
         owner = Owner()
         mark(Path(sys.argv[1]), 1, owner)

@@ -9,10 +9,10 @@ from rag.config import Config, load_config
 from rag.embedding.endpoint import embedding_endpoint, llm_endpoint
 from rag.embedding.factory import make_embedder
 from rag.errors import ConfigError
-from rag.ledger import Ledger
 from rag.llms import make_llm, stream
 from rag.notebook import Notebook
 from rag.prices import CHAT_USD, EMBEDDING_USD, READ_ON, ChatPrice, Prices, read_prices
+from rag.storage.ledger import Ledger
 from tests.doubles import ask
 from tests.notebooks import file, settings, text_of
 from tests.servers import talk, vectors

@@ -12,12 +12,12 @@ from rag.errors import BadKey, Cancelled, ConfigError, ServerDown
 from rag.evaluation.question_set import Question
 from rag.evaluation.trial import asked
 from rag.explaining import explain
-from rag.ledger import Ledger
 from rag.llms import make_llm
 from rag.notebook import Notebook
 from rag.reports import explanation_report
 from rag.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker
 from rag.reranking import permutation
+from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM, embedder_of
 from tests.notebooks import file, notebook, opened, settings, text_of
 from tests.servers import CHAT_MODEL, GOOD_KEY, Misbehaving, hang, talk

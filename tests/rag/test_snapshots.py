@@ -16,8 +16,8 @@ import pytest
 
 from rag.errors import Busy, Cancelled, Conflict, Damaged, NewerFormat, NotFound, NotWritable
 from rag.manifest import FORMAT, Counts, Manifest, Receipt, VerdictName, dump_checked
-from rag.objects import Objects
 from rag.snapshots import Snapshots, lease, lease_holder, now, writer_name
+from rag.storage.objects import Objects
 from tests.privileges import permissions_count
 
 SPAWN = multiprocessing.get_context("spawn")

@@ -52,7 +52,7 @@ def test_it_says_what_getting_it_back_would_cost(book):
 
 
 def book_ledger(book):
-    from rag.ledger import Ledger
+    from rag.storage.ledger import Ledger
 
     return list(Ledger(book.place.objects).entries())
 

@@ -13,8 +13,8 @@ from rag.config import Config
 from rag.embedding.embedder import Embedder
 from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, VectorInvalid
 from rag.manifest import FORMAT, dump_checked
-from rag.objects import Objects
 from rag.spaces import Space, Spaces
+from rag.storage.objects import Objects
 from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of
 
 REMOTE = Config(embedder="openai-compatible", embed_model="m", embed_base_url="http://localhost:1/v1")

@@ -9,8 +9,8 @@ import pytest
 
 from rag.errors import NewerFormat
 from rag.manifest import FORMAT, Change, dump_checked
-from rag.objects import Objects
 from rag.state import NO_SOURCES, State, States
+from rag.storage.objects import Objects
 
 SPAWN = multiprocessing.get_context("spawn")
 

@@ -9,8 +9,8 @@ import pytest
 
 from rag.errors import Damaged, NewerFormat, NotFound, TagInvalid
 from rag.manifest import dump_checked
-from rag.objects import Objects
 from rag.snapshots import lease
+from rag.storage.objects import Objects
 from rag.tags import MOST, Tags, alike, changed, clean_tag, known_tags, refuse_absent
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, lying, names, notebook, opened, python, said, text_of
@@ -142,7 +142,7 @@ def test_a_change_that_is_lapped_is_done_again(tags: Tags, tmp_path: Path):
 TAGGER = """
     import json, sys
     from pathlib import Path
-    from rag.objects import Objects
+    from rag.storage.objects import Objects
     from rag.tags import Tags, changed
     tags, who = Tags(Objects(Path(sys.argv[1])), "n"), sys.argv[2]
     for number in range(15):

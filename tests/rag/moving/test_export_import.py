@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from rag.arrivals import by_turns
 from rag.config import Secret
 from rag.errors import AlreadyExists, Busy, ConfigError, Damaged, NotFound, SpaceRefused
 from rag.manifest import Receipt, VerdictName
@@ -21,6 +20,7 @@ from rag.notebook import Notebook
 from rag.purging import purge
 from rag.restriction import Restriction
 from rag.space_removal import remove_space
+from rag.storage.arrivals import by_turns
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import answered, file, hits, lying, names, notebook, opened, python, settings, text_of
 from tests.rag.moving.archives import everything_below, taken_apart

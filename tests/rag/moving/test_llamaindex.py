@@ -15,10 +15,10 @@ from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.vector_stores import ExactMatchFilter, MetadataFilters
 
 from rag.errors import AlreadyExists, Damaged, NotFound, SourceTooLarge
-from rag.ledger import Ledger
 from rag.manifest import VerdictName
 from rag.moving.llamaindex_export import export_llamaindex
 from rag.moving.llamaindex_import import import_llamaindex
+from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, opened, text_of
 from tests.rag.moving.archives import everything_below

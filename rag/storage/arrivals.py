@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rag.errors import Busy
-from rag.objects import translated
+from rag.storage.objects import translated
 
 _LOCK = ".arrivals.lock"
 

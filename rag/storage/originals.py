@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 
 from rag.errors import AlreadyExists, SourceTooLarge
-from rag.objects import TEMPORARY, Objects, fsync, make_folder, translated
+from rag.storage.objects import TEMPORARY, Objects, fsync, make_folder, translated
 
 MAX_BYTES = 100 << 20
 """Largest source, in bytes; the upload widget and the readers have the same limit."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rag.arrivals import by_turns
 from rag.errors import Busy, StoreUnavailable
+from rag.storage.arrivals import by_turns
 from tests.notebooks import python
 
 
@@ -23,7 +23,7 @@ def test_a_turn_ends_with_its_process(tmp_path):
         """
         import os, sys
         from pathlib import Path
-        from rag.arrivals import by_turns
+        from rag.storage.arrivals import by_turns
         with by_turns(Path(sys.argv[1]), wait_seconds=0):
             os._exit(9)
         """,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import NotWritable, SourceTooLarge
-from rag.objects import Objects
-from rag.originals import MAX_BYTES, Originals
+from rag.storage.objects import Objects
+from rag.storage.originals import MAX_BYTES, Originals
 from tests.privileges import permissions_count
 
 CONTENT = b"as given\r\n\x00\xff" * 1000

@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 
 from rag.errors import StoreUnavailable
-from rag.ledger import Ledger, entry
-from rag.objects import Objects
+from rag.storage.ledger import Ledger, entry
+from rag.storage.objects import Objects
 from tests.notebooks import python, said
 
 WRITER = """
     import sys
     from pathlib import Path
-    from rag.ledger import Ledger, entry
-    from rag.objects import Objects
+    from rag.storage.ledger import Ledger, entry
+    from rag.storage.objects import Objects
     ledger = Ledger(Objects(Path(sys.argv[1])))
     for number in range(40):
         ledger.record(entry("m", "build", texts=1, tokens=number, cost_usd=0.5, notebook=sys.argv[2]))
@@ -132,8 +132,8 @@ HALF = """
     import json, resource, signal, sys
     from pathlib import Path
     from rag.errors import DiskFull
-    from rag.ledger import Ledger, entry
-    from rag.objects import Objects
+    from rag.storage.ledger import Ledger, entry
+    from rag.storage.objects import Objects
     ledger = Ledger(Objects(Path(sys.argv[1])))
     def record(tokens):
         ledger.record(entry("m", "build", texts=1, tokens=tokens, cost_usd=0.5, notebook="main"))
@@ -212,8 +212,8 @@ def test_what_waits_is_tried_once_more_when_the_process_ends(tmp_path, cured):
         import sys
         from pathlib import Path
         from rag.errors import StoreError
-        from rag.ledger import Ledger, entry
-        from rag.objects import Objects
+        from rag.storage.ledger import Ledger, entry
+        from rag.storage.objects import Objects
         ledger = Ledger(Objects(Path(sys.argv[1])))
         for texts in (1, 2):
             try:

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Literal
 
 from rag.errors import StoreError
-from rag.objects import Objects, fsync, make_folder, translated
 from rag.outcome import count
 from rag.snapshots import now
+from rag.storage.objects import Objects, fsync, make_folder, translated
 
 By = Literal["day", "notebook", "model", "purpose"]
 

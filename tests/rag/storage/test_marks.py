@@ -6,14 +6,14 @@ import subprocess
 import sys
 import textwrap
 
-from rag.marks import mark, read_now
+from rag.storage.marks import mark, read_now
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, opened, text_of
 
 HOLD = """
     import sys
     from pathlib import Path
-    from rag.marks import mark
+    from rag.storage.marks import mark
     class Owner: pass
     owner = Owner()
     mark(Path(sys.argv[1]), 7, owner)

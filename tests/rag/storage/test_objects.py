@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rag.errors import AlreadyExists, ConfigError, DiskFull, NotFound, NotWritable, StoreUnavailable
-from rag.objects import TEMPORARY, Objects, make_folder, open_home, translate
+from rag.storage.objects import TEMPORARY, Objects, make_folder, open_home, translate
 from tests.privileges import permissions_count
 
 SPAWN = multiprocessing.get_context("spawn")

@@ -1,0 +1,1 @@
+"""Bytes under names: create if absent, durable, locked, counted."""
