@@ -63,8 +63,8 @@ def measure(work: Path, extent: str) -> Report:
 
 def write(folder: str) -> contestant.Result:
     """A chunk table of clustered vectors with a short text each, in 20 commits."""
-    from rag.chunk_rows import ChunkRow
-    from rag.tables import ChunkTable
+    from rag.tables.chunk_rows import ChunkRow
+    from rag.tables.chunk_table import ChunkTable
 
     table = ChunkTable.create(Path(folder), "chunks", DIMENSIONS, "bench")
     vectors = _vectors("rows", ROWS)
@@ -88,7 +88,7 @@ def bare(folder: str, queries: int) -> contestant.Result:
 
 def exact_index(folder: str, queries: int) -> contestant.Result:
     """The same, with ties, checks and scores that do not depend on other rows."""
-    from rag.exact import ExactIndex
+    from rag.tables.exact import ExactIndex
 
     index = ExactIndex(_matrix(folder))
     return _asked(lambda query: [_id(number) for number, _ in index.top(query, HITS)], queries)
@@ -154,13 +154,13 @@ def _vectors(kind: str, count: int) -> npt.NDArray[np.float32]:
 
 def _matrix(folder: str) -> npt.NDArray[np.float32]:
     """The vectors of the table, in memory of numpy's own; not measured."""
-    from rag.tables import ChunkTable
+    from rag.tables.chunk_table import ChunkTable
 
     return np.array(ChunkTable.open(Path(folder), "chunks").exact()[0].matrix)
 
 
 def _version(folder: str) -> int:
-    from rag.tables import ChunkTable
+    from rag.tables.chunk_table import ChunkTable
 
     return ChunkTable.open(Path(folder), "chunks").version
 

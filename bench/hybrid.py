@@ -16,7 +16,7 @@ from bench.texts import questions
 
 if TYPE_CHECKING:
     from rag.questions import Questions
-    from rag.table_reader import TableReader
+    from rag.tables.reader import TableReader
 
 CHUNKS = 10_000
 HITS = 8

@@ -138,10 +138,10 @@ def _bm25(texts: list[str], owners: list[str], collection: Collection, language:
 
 def _ragbook(collection: Collection, work: Path) -> tuple[Ask, Ask]:
     """Full text alone and everything, over a table written as builds write it."""
-    from rag.chunk_rows import ChunkRow
     from rag.chunking import GROUP
     from rag.retrieval import Searcher
-    from rag.tables import ChunkTable
+    from rag.tables.chunk_rows import ChunkRow
+    from rag.tables.chunk_table import ChunkTable
     from rag.text.languages import detect_each
 
     table = ChunkTable.create(work / collection.name, "chunks", collection.vectors.shape[1], "bench")

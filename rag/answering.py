@@ -20,11 +20,11 @@ from rag.snapshots import now
 from rag.spending import record_reply, with_reply
 
 if TYPE_CHECKING:
-    from rag.chunk_rows import ChunkRow
     from rag.embedding.embedder import Usage
     from rag.llms import LlmUsage
     from rag.loader import Opened
     from rag.restriction import Restriction
+    from rag.tables.chunk_rows import ChunkRow
 
 NOTHING = "Nothing in these sources is close to the question."
 LONGEST_QUESTION = 2000

@@ -23,9 +23,9 @@ from rag.place import Place
 from rag.planner import SourceRow
 from rag.reading import Readers
 from rag.splitting import split
-from rag.table_reader import TableReader
-from rag.tables import ChunkTable
-from rag.vectors import TABLE, VectorCache
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.reader import TableReader
+from rag.tables.vectors import TABLE, VectorCache
 
 _BETWEEN = " › "
 _PREFIX_CHARS = 120

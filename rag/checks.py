@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rag.lance_files import latest_version, set_aside_torn
 from rag.manifest import Manifest, PinnedFile
 from rag.place import Place
 from rag.storage.originals import Originals
+from rag.tables.lance_files import latest_version, set_aside_torn
 
 HASHED_AT_OPENING = 4 << 20
 """Bytes of a snapshot that opening hashes, small files first: about 3 ms, so that opening costs the same at every size.

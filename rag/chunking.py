@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag.chunk_rows import ChunkRow
 from rag.config import Config
 from rag.embedding.tokens import tokenizer_for
 from rag.errors import ReadError
@@ -19,6 +18,7 @@ from rag.planner import SourceRow
 from rag.reading import Readers
 from rag.results import Read
 from rag.splitting import split
+from rag.tables.chunk_rows import ChunkRow
 from rag.text.languages import detect_each
 
 GROUP = 2048

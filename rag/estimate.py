@@ -25,7 +25,7 @@ from rag.rehearsal import rehearsed, stand_in
 from rag.results import Read, results, source_counts, standing
 from rag.spaces import Space, draft
 from rag.storage.originals import measured
-from rag.vectors import VectorCache
+from rag.tables.vectors import VectorCache
 
 _AT_ONCE = 4096
 """Vectors looked at in one go: bounds memory."""

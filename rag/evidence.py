@@ -21,7 +21,7 @@ from rag.place import Place
 from rag.planner import SourceRow, registry_fingerprint
 from rag.snapshots import now
 from rag.state import State
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
 
 _TRIED_AT_MOST = 20_000
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.errors import Damaged, NotFound
-from rag.lance_files import files_of, latest_version
 from rag.manifest import Manifest
 from rag.place import Place
 from rag.snapshots import lease
 from rag.storage.marks import read_now
 from rag.storage.objects import TEMPORARY, fsync, translated
+from rag.tables.lance_files import files_of, latest_version
 
 GRACE_SECONDS = 3600.0
 """Files younger than this may belong to a build that runs without our lease; they stay."""

@@ -13,7 +13,6 @@ from filelock import FileLock, Timeout
 from rag.checks import PinnedFiles
 from rag.config import Config
 from rag.errors import Damaged, NotFound, StoreError
-from rag.lance_files import files_of, set_aside_torn
 from rag.manifest import Manifest
 from rag.place import Place
 from rag.planner import SourceRow
@@ -22,7 +21,8 @@ from rag.salvage import find_wanted, restore_wanted
 from rag.spaces import Space
 from rag.state import State, newest_registry
 from rag.storage.objects import make_folder, translated
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import files_of, set_aside_torn
 
 BUILDING = ".building"
 

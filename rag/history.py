@@ -18,7 +18,7 @@ from rag.recipe import recipe_changes
 from rag.snapshots import lease, now, writer_name
 from rag.state import State, only_after
 from rag.storage.marks import read_now
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.errors import Damaged, NotFound, StoreError
-from rag.lance_files import shape_of
 from rag.manifest import Manifest
 from rag.place import Place
-from rag.table_reader import TableReader
-from rag.tables import ChunkTable
-from rag.vectors import TABLE
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import shape_of
+from rag.tables.reader import TableReader
+from rag.tables.vectors import TABLE
 
 _ROWS_AT_ONCE = 16_384
 _SAMPLE = 256

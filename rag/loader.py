@@ -33,7 +33,7 @@ from rag.spaces import Space
 from rag.storage.marks import mark
 from rag.storage.objects import translated
 from rag.store import LanceVectorStore
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
 
 if TYPE_CHECKING:
     import numpy as np

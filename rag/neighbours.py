@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rag.chunk_rows import ChunkRow
     from rag.citations import Passage
+    from rag.tables.chunk_rows import ChunkRow
 
 LONGEST_GAP = 16
 """Characters between two chunks that are still taken for white space, which chunks do not keep at their ends. Behind

@@ -149,7 +149,7 @@ class Notebook:
 
     def spaces(self) -> list[dict[str, Any]]:
         """The saved spaces of the workspace with how many vectors each has. Imports lancedb."""
-        from rag.vectors import VectorCache
+        from rag.tables.vectors import VectorCache
 
         found = []
         for space in self.place.spaces.all():

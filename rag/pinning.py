@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rag.chunk_rows import ChunkRow
 from rag.errors import Damaged
-from rag.lance_files import files_of, sync
 from rag.manifest import PinnedFile, PinnedTable
 from rag.place import Place
 from rag.storage.objects import fsync, translated
-from rag.tables import ChunkTable
+from rag.tables.chunk_rows import ChunkRow
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import files_of, sync
 
 
 def verify(table: ChunkTable, chunks: int, sample: Sequence[ChunkRow]) -> None:

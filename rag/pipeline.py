@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rag import planner
-from rag.chunk_rows import ChunkRow
 from rag.chunking import came_back, chunk_rows, grouped, original_of, read_all
 from rag.config import Config
 from rag.errors import Cancelled, Conflict, Damaged, ModelError, SpaceRefused
@@ -26,7 +25,6 @@ from rag.fingerprint import vector_key
 from rag.ground import Base, find_ground
 from rag.history import retire, to_retire
 from rag.journal import Journal
-from rag.lance_files import latest_version
 from rag.manifest import Counts, Failure, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.paying import MakeEmbedder, Payments
@@ -51,8 +49,10 @@ from rag.results import (
 from rag.snapshots import lease, now, writer_name
 from rag.spaces import Space
 from rag.state import only_after
-from rag.tables import ChunkTable
-from rag.vectors import VectorCache
+from rag.tables.chunk_rows import ChunkRow
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import latest_version
+from rag.tables.vectors import VectorCache
 from rag.verdicts import REFUSED_CHANGE, REFUSED_STEP
 
 _DISTURBED = "Another process wrote into this index at the same moment. Build again."

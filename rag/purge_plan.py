@@ -19,7 +19,7 @@ from rag.manifest import Manifest, load_checked
 from rag.outcome import count
 from rag.place import Place
 from rag.planner import SourceRow
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
 
 
 @dataclass(frozen=True)

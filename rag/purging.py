@@ -40,8 +40,8 @@ from rag.state import State, newest_registry, only_after
 from rag.storage.arrivals import by_turns
 from rag.storage.marks import read_now
 from rag.storage.objects import TEMPORARY, translated
-from rag.tables import ChunkTable
-from rag.vectors import VectorCache
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.vectors import VectorCache
 
 
 def purge(

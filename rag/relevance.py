@@ -11,10 +11,10 @@ from rag.text.stopwords import NOT_LATIN, SPACELESS, question_language
 from rag.text.words import content_words
 
 if TYPE_CHECKING:
-    from rag.chunk_rows import ChunkRow
     from rag.citations import Passage
     from rag.extractive import Extract
-    from rag.table_reader import TableReader
+    from rag.tables.chunk_rows import ChunkRow
+    from rag.tables.reader import TableReader
 
 LEAST_COSINE = 0.30
 LEAST_COVERED = 0.5

@@ -31,7 +31,7 @@ from rag.spaces import Space, draft
 from rag.spending import Recording, recorded
 from rag.splitting import Piece
 from rag.storage.objects import translated
-from rag.vectors import VectorCache
+from rag.tables.vectors import VectorCache
 
 if TYPE_CHECKING:
     import numpy.typing as npt

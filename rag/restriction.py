@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.planner import SourceRow
-    from rag.table_reader import TableReader
+    from rag.tables.reader import TableReader
 
 
 LAST_PAGE = 9_999_999

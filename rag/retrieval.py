@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rag.embedding.embedder import Usage
     from rag.questions import Questions
-    from rag.table_reader import TableReader
+    from rag.tables.reader import TableReader
 
 POOL = 100
 """Chunks each search contributes."""

@@ -14,7 +14,6 @@ from rag.embedding.tokens import tokenizer_for
 from rag.errors import Cancelled, Damaged, ReadError, StoreError, StoreUnavailable
 from rag.evidence import gather
 from rag.fingerprint import vector_key
-from rag.lance_files import latest_version
 from rag.manifest import Manifest
 from rag.place import Place
 from rag.planner import SourceRow, registry_fingerprint
@@ -25,8 +24,9 @@ from rag.spaces import Space
 from rag.splitting import Piece, split
 from rag.state import State, behind, only_after
 from rag.storage.objects import translated
-from rag.tables import ChunkTable
-from rag.vectors import VectorCache
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import latest_version
+from rag.tables.vectors import VectorCache
 
 _LOOKED_BACK = 200
 _LATEST = 2**64 - 1

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 
 from rag.checks import clear_the_way
 from rag.errors import Conflict, Damaged, StoreError
-from rag.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
 from rag.planner import SourceRow, registry_fingerprint
 from rag.storage.objects import make_folder, translated
+from rag.tables.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
 
 TABLE = "sources"
 _Identity = tuple[tuple[str, int, int, int], ...]

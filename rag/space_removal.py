@@ -21,7 +21,7 @@ from rag.spaces import Space
 from rag.storage.arrivals import by_turns
 from rag.storage.ledger import Ledger
 from rag.storage.objects import TEMPORARY, fsync, translated
-from rag.vectors import VectorCache
+from rag.tables.vectors import VectorCache
 
 
 @dataclass(frozen=True)

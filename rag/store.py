@@ -29,11 +29,11 @@ from llama_index.core.vector_stores.types import (
 )
 from numpy.typing import NDArray
 
-from rag.chunk_rows import ChunkRow
 from rag.errors import NotFound, VectorInvalid
 from rag.filters import matches
-from rag.table_reader import TableReader
-from rag.tables import ChunkTable
+from rag.tables.chunk_rows import ChunkRow
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.reader import TableReader
 
 _KINDS: dict[str, type[BaseNode]] = {
     kind.class_name(): kind for kind in (TextNode, Document, ImageNode, IndexNode, Node)

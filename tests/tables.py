@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.chunk_rows import ChunkRow
-from rag.tables import ChunkTable
+from rag.tables.chunk_rows import ChunkRow
+from rag.tables.chunk_table import ChunkTable
 
 
 def vector(seed: int, width: int = 8) -> NDArray[np.float32]:

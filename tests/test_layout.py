@@ -25,20 +25,20 @@ HEAVY = (
     *("llama_index", "lancedb", "pyarrow", "numpy", "onnx", "onnxruntime", "openai", "streamlit"),
     *("Stemmer", "py3langid"),
 )
-TABLES = ("rag.tables", "rag.table_reader", "rag.chunk_rows", "rag.text_index")
+TABLES = ("rag.tables.chunk_table", "rag.tables.reader", "rag.tables.chunk_rows", "rag.tables.text_index")
 STORES = (
     *TABLES,
-    *("rag.store", "rag.snapshots", "rag.vectors", "rag.sources", "rag.storage.objects"),
-    *("rag.lance_files", "rag.lance_manifest", "rag.lance_errors", "rag.lance_queries"),
+    *("rag.store", "rag.snapshots", "rag.tables.vectors", "rag.sources", "rag.storage.objects"),
+    *("rag.tables.lance_files", "rag.tables.lance_manifest", "rag.tables.lance_errors", "rag.tables.lance_queries"),
 )
-SCREENS_LOAD_LATE = (*TABLES, "rag.store", "rag.vectors", "rag.pipeline")
+SCREENS_LOAD_LATE = (*TABLES, "rag.store", "rag.tables.vectors", "rag.pipeline")
 PURE = (
     *("rag.manifest", "rag.planner", "rag.fingerprint", "rag.errors", "rag.progress", "rag.outcome", "rag.text.words"),
-    *("rag.names", "rag.journal", "rag.choices", "rag.lance_manifest"),
+    *("rag.names", "rag.journal", "rag.choices", "rag.tables.lance_manifest"),
 )
 UNTOUCHING = (
     *("rag.manifest", "rag.planner", "rag.fingerprint", "rag.errors", "rag.names", "rag.text.words", "rag.choices"),
-    "rag.lance_manifest",
+    "rag.tables.lance_manifest",
 )
 
 
@@ -383,7 +383,7 @@ def first():
 def second():
     while "lancedb" not in sys.modules:
         time.sleep(0.0005)
-    import rag.text_index, rag.table_reader
+    import rag.tables.text_index, rag.tables.reader
 threading.excepthook = lambda one: failed.append(one.exc_value)
 threads = [threading.Thread(target=first), threading.Thread(target=second)]
 [thread.start() for thread in threads]

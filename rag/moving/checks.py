@@ -15,7 +15,6 @@ from pathlib import Path
 from rag.canary import CANARY_COSINE
 from rag.cells import Cells
 from rag.errors import Damaged, NotFound, SpaceRefused
-from rag.lance_files import files_of
 from rag.manifest import Manifest
 from rag.moving.contents import TAGS, manifest_name, original_name, table_members
 from rag.moving.paid import read_paid
@@ -24,7 +23,8 @@ from rag.place import Place
 from rag.planner import SourceRow, registry_fingerprint
 from rag.recipe import recipe_fingerprint
 from rag.spaces import Space
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import files_of
 
 _ID, _DIGEST = re.compile("[0-9a-f]{32}"), re.compile("[0-9a-f]{64}")
 _STATES = ("indexed", "failed", "waiting")

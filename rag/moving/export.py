@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from rag.checks import PinnedFiles
 from rag.errors import Damaged, NotFound
-from rag.lance_files import set_aside_torn, shape_of
 from rag.manifest import Change, Manifest, PinnedTable, Receipt
 from rag.moving.contents import TAGS, manifest_name, original_name
 from rag.moving.packing import Packing
@@ -24,7 +23,8 @@ from rag.pinning import pin
 from rag.place import Place
 from rag.planner import SourceRow
 from rag.storage.objects import Objects
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import set_aside_torn, shape_of
 from rag.tags import Tagged
 
 if TYPE_CHECKING:

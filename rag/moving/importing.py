@@ -33,7 +33,7 @@ from rag.recipe import SPLITTER
 from rag.state import State, only_after
 from rag.storage.arrivals import by_turns
 from rag.storage.objects import TEMPORARY, Objects, fsync, make_folder, open_home, translated
-from rag.vectors import VectorCache
+from rag.tables.vectors import VectorCache
 
 _STALE_SECONDS = 24 * 3600
 _SPARE = 64 << 20  # bytes that must be left on the disk

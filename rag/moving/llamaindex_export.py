@@ -26,9 +26,9 @@ from rag.outcome import count
 from rag.storage.objects import TEMPORARY, fsync, translated
 
 if TYPE_CHECKING:
-    from rag.chunk_rows import ChunkRow
     from rag.loader import Opened
     from rag.notebook import Notebook
+    from rag.tables.chunk_rows import ChunkRow
 
 _AT_ONCE = 2048  # rows in memory with their vectors
 _ABOUT = "ragbook.json"

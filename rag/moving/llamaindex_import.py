@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag import planner
-from rag.chunk_rows import ChunkRow
 from rag.errors import AlreadyExists
 from rag.fingerprint import chunk_id
 from rag.manifest import Change, Counts, Manifest, Receipt, VerdictName
@@ -34,7 +33,8 @@ from rag.spaces import Space
 from rag.spending import Purpose, Recording, recorded
 from rag.state import State, only_after
 from rag.storage.objects import translated
-from rag.tables import ChunkTable
+from rag.tables.chunk_rows import ChunkRow
+from rag.tables.chunk_table import ChunkTable
 from rag.text.languages import detect_each
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.errors import Damaged, StoreError
-from rag.vectors import TABLE, VectorCache
+from rag.tables.vectors import TABLE, VectorCache
 
 _KEY = 32
 _AT_ONCE = 4096  # rows

@@ -13,7 +13,7 @@ from rag.errors import ModelError, ServerDown, SpaceRefused
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
-from rag.vectors import VectorCache
+from rag.tables.vectors import VectorCache
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import (
     CANARY,

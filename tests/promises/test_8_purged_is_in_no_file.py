@@ -306,7 +306,7 @@ KILLED = """
     from pathlib import Path
     from rag.place import Place
     from rag.storage.objects import Objects
-    import rag.purging, rag.garbage, rag.tables, rag.vectors
+    import rag.purging, rag.garbage, rag.tables.chunk_table, rag.tables.vectors
 
     home, kills = Path(sys.argv[1]), int(sys.argv[2])
 

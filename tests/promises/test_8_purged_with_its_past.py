@@ -16,7 +16,7 @@ from rag.notebook import Incoming, Notebook
 from rag.purge_plan import plan_purge
 from rag.purging import purge
 from rag.snapshots import lease
-from rag.vectors import VectorCache
+from rag.tables.vectors import VectorCache
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import answered, file, notebook, opened, paragraphs, python, settings, text_of
 from tests.promises.test_8_purged_is_in_no_file import NAME, NEW, OLD, WORD, Secret

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from rag.pinning import pin
 from rag.repair_costs import repair_plan
 from rag.repairs import repair
 from rag.snapshots import lease
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
 from tests.doubles import CountingEmbedding
 from tests.notebooks import answered, file, hits, notebook, opened, text_of, total_chunks
 

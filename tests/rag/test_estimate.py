@@ -6,7 +6,7 @@ import pytest
 
 from rag.notebook import Incoming, Notebook
 from rag.storage.ledger import Ledger
-from rag.vectors import VectorCache
+from rag.tables.vectors import VectorCache
 from tests.doubles import CountingEmbedding
 from tests.notebooks import CANARY, file, local_settings, lying, notebook, settings, text_of
 

@@ -8,7 +8,7 @@ from pydantic import PrivateAttr
 from rag.errors import StoreUnavailable
 from rag.notebook import Notebook
 from rag.storage.ledger import Ledger
-from rag.vectors import VectorCache
+from rag.tables.vectors import VectorCache
 from tests.doubles import CountingEmbedding, count_words, embedder_of
 from tests.notebooks import CANARY, file, local_settings, notebook, opened, settings, text_of
 from tests.servers import talk

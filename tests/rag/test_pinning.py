@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.chunk_rows import ChunkRow
 from rag.config import Config
 from rag.errors import Damaged
 from rag.pinning import pin, verify
 from rag.place import Place, place_of
-from rag.tables import ChunkTable
+from rag.tables.chunk_rows import ChunkRow
+from rag.tables.chunk_table import ChunkTable
 
 
 def rows(source: str, count: int) -> list[ChunkRow]:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from rag.lance_files import latest_version
 from rag.place import place_of
 from rag.rehearsal import rehearsed, stand_in
 from rag.spaces import Space
 from rag.storage.originals import Originals
-from rag.vectors import VectorCache
+from rag.tables.lance_files import latest_version
+from rag.tables.vectors import VectorCache
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, settings, text_of
 

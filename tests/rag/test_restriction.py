@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rag.chunk_rows import ChunkRow
 from rag.errors import NotFound
 from rag.planner import SourceRow
 from rag.restriction import LAST_PAGE, Restriction
-from rag.tables import ChunkTable
+from rag.tables.chunk_rows import ChunkRow
+from rag.tables.chunk_table import ChunkTable
 
 SOURCES = [
     SourceRow("a", "manual.pdf", "", 1, media_type="application/pdf", added="2026-01-01T10:00:00.000Z"),

@@ -85,7 +85,7 @@ def test_the_rest_of_a_crash_does_not_count(registry: Registry) -> None:
 
 
 def test_many_writes_do_not_pile_up(registry: Registry) -> None:
-    from rag.lance_files import shape_of
+    from rag.tables.lance_files import shape_of
 
     version: int | None = None
     kept = {}

@@ -34,10 +34,10 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
 )
 
-from rag.chunk_rows import ChunkRow
 from rag.errors import NotFound, NotWritable, VectorInvalid
 from rag.store import LanceVectorStore
-from rag.tables import ChunkTable
+from rag.tables.chunk_rows import ChunkRow
+from rag.tables.chunk_table import ChunkTable
 
 Mode = VectorStoreQueryMode
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import Damaged
-from rag.lance_files import files_of
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import files_of
 from tests.tables import many, reopened, row
 
 ODD_QUERIES = [

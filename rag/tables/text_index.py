@@ -10,7 +10,7 @@ from typing import Any
 import lancedb  # noqa: F401 - whole, before its parts: another thread may be in the middle of it
 from lancedb.index import FTS
 
-from rag.chunk_rows import is_analysed
+from rag.tables.chunk_rows import is_analysed
 
 TEXT_INDEX = "text_idx"
 

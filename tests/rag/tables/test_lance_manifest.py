@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.lance_manifest import LanceManifest, TableShape, Torn
+from rag.tables.lance_manifest import LanceManifest, TableShape, Torn
 
 IDENTITY = uuid.UUID(int=5)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from rag.errors import Conflict, Damaged, DiskFull, NotWritable, StoreError
-from rag.lance_errors import writing
-from rag.lance_files import files_of
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_errors import writing
+from rag.tables.lance_files import files_of
 from tests.tables import many, vector
 
 

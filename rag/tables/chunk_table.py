@@ -12,7 +12,8 @@ import lancedb
 import pyarrow as pa
 from lancedb.expr import Expr, col
 
-from rag.chunk_rows import (
+from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, NotWritable
+from rag.tables.chunk_rows import (
     COLUMNS,
     COLUMNS_1,
     FORMAT,
@@ -23,12 +24,11 @@ from rag.chunk_rows import (
     is_analysed,
     to_arrow,
 )
-from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, NotWritable
-from rag.exact import ExactIndex
-from rag.lance_errors import reading, writing
-from rag.lance_files import files_of, latest_version, set_aside_torn, shape_of
-from rag.table_reader import TableReader
-from rag.text_index import TEXT_INDEX, create_text_index
+from rag.tables.exact import ExactIndex
+from rag.tables.lance_errors import reading, writing
+from rag.tables.lance_files import files_of, latest_version, set_aside_torn, shape_of
+from rag.tables.reader import TableReader
+from rag.tables.text_index import TEXT_INDEX, create_text_index
 
 # `optimize()` copies all data and the whole text index, rebuilding the index copies the index, and a query pays for
 # each row not yet in it (15 to 75 µs) and each fragment. Hence rarely, and each for its own reason.

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import Damaged, NewerFormat, StoreError, VectorInvalid
-from rag.lance_files import latest_version
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import latest_version
 from tests.tables import reopened, row, vector
 
 

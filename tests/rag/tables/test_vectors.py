@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from rag.errors import Damaged, DiskFull, VectorInvalid
-from rag.vectors import VectorCache
+from rag.tables.vectors import VectorCache
 
 SPAWN = multiprocessing.get_context("spawn")
 WIDTH = 8
@@ -301,7 +301,7 @@ from pathlib import Path
 from tests.privileges import permissions_count
 with permissions_count():  # before Lance is imported, which starts threads of its own
     from rag.errors import NotWritable
-    from rag.vectors import VectorCache
+    from rag.tables.vectors import VectorCache
     try:
         VectorCache(Path(sys.argv[1]), 8).find([bytes(31) + b"\\1"])
     except NotWritable as error:

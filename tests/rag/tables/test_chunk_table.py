@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rag.errors import AlreadyExists, Damaged, NotWritable, StoreError, VectorInvalid
-from rag.lance_files import files_of, shape_of
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import files_of, shape_of
 from tests.tables import many, reopened, row, vector, written
 
 SQL = ["o'brien", '"q"', "x' OR '1'='1", "'; DROP TABLE t; --", "\\'", "%", "null", "`b`", "$1", "?", "", " ", "a\0b"]

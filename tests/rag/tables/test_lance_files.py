@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.chunk_rows import ChunkRow
 from rag.errors import Damaged, DiskFull, NotWritable
-from rag.lance_files import TableFile, files_of, latest_version, os_failure, set_aside_torn, shape_of, sync
-from rag.tables import ChunkTable
+from rag.tables.chunk_rows import ChunkRow
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import TableFile, files_of, latest_version, os_failure, set_aside_torn, shape_of, sync
 
 LAST = 2**64 - 1
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rag.errors import Conflict, Damaged, DiskFull, NotWritable, RagbookError, StoreError
-from rag.lance_files import files_of, latest_version
+from rag.tables.lance_files import files_of, latest_version
 
 
 @contextmanager

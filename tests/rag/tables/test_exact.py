@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rag.errors import Damaged, VectorInvalid
-from rag.exact import ExactIndex
+from rag.tables.exact import ExactIndex
 
 
 def normalised(rows: int, width: int, seed: int = 0) -> NDArray[np.float32]:

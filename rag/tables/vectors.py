@@ -26,8 +26,8 @@ from filelock import FileLock
 from lancedb.expr import col
 
 from rag.errors import Damaged, VectorInvalid
-from rag.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
 from rag.storage.objects import make_folder, translated
+from rag.tables.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """Which files one version of a Lance table needs, with their sizes; standard library only.
 
-lancedb cannot say it, so the version's own manifest is read (`rag.lance_manifest`): it lies at
+lancedb cannot say it, so the version's own manifest is read (`rag.tables.lance_manifest`): it lies at
 `_versions/<2**64 - 1 - version>.manifest`. A torn or foreign one is `Damaged`.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import Damaged, DiskFull, NotWritable, StoreError
-from rag.lance_manifest import LanceManifest, TableShape, Torn
+from rag.tables.lance_manifest import LanceManifest, TableShape, Torn
 
 _LAST = 2**64 - 1
 _LONGEST = 64 * 2**20  # a manifest is a few kilobytes; anything longer is not one and is not read into memory

@@ -9,9 +9,9 @@ import lancedb
 import numpy as np
 import pytest
 
-import rag.table_reader
+import rag.tables.reader
 from rag.errors import NotFound
-from rag.tables import ChunkTable
+from rag.tables.chunk_table import ChunkTable
 from tests.tables import many, reopened, row, vector, written
 
 
@@ -91,9 +91,9 @@ def test_vectors_and_ids_share_row_numbers(table: ChunkTable, monkeypatch: pytes
         table.replace([f"s{n}"], many(f"s{n}", 20))
     table.replace(["s2"], many("s2", 3))
     table.delete(["s4-7"])
-    monkeypatch.setattr(rag.table_reader, "_ZERO_COPY_ROWS", 10)
+    monkeypatch.setattr(rag.tables.reader, "_ZERO_COPY_ROWS", 10)
     copied, ids = reopened(table).exact()
-    monkeypatch.setattr(rag.table_reader, "_ZERO_COPY_ROWS", 1000)
+    monkeypatch.setattr(rag.tables.reader, "_ZERO_COPY_ROWS", 1000)
     whole, same_ids = reopened(table).exact()
     assert np.array_equal(copied.matrix, whole.matrix)
     assert ids == same_ids
@@ -137,7 +137,7 @@ def test_full_text_stays_within_its_restriction(table: ChunkTable, monkeypatch: 
     everything = dict(table.full_text("w3 w4", 1000))
     assert len(everything) == sum(found.text[-1] in "34" for found in table.rows(table.reader().ids()))
     for limit in (5000, 3):  # few rows: filtered by Lance; many: here
-        monkeypatch.setattr(rag.table_reader, "_ROW_IDS_IN_SQL", limit)
+        monkeypatch.setattr(rag.tables.reader, "_ROW_IDS_IN_SQL", limit)
         found = dict(table.full_text("w3 w4", 1000, source_ids=["b", "c"]))
         assert found.keys() == {name for name in everything if name[0] in "bc"}
         assert [name for name, _ in table.full_text("w3", 5, ids=["a-3", "a-4", "b-3"])] == ["a-3", "b-3"]

@@ -24,14 +24,14 @@ from lancedb.expr import Expr, col
 from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
-from rag.chunk_rows import COLUMNS, COLUMNS_1, ChunkRow, description, encodable, from_arrow, is_analysed
 from rag.coverage import Frequencies
 from rag.errors import Damaged
-from rag.exact import ExactIndex
-from rag.lance_errors import reading
-from rag.lance_queries import batches, begin, pinned_table, result
+from rag.tables.chunk_rows import COLUMNS, COLUMNS_1, ChunkRow, description, encodable, from_arrow, is_analysed
+from rag.tables.exact import ExactIndex
+from rag.tables.lance_errors import reading
+from rag.tables.lance_queries import batches, begin, pinned_table, result
+from rag.tables.text_index import TEXT_INDEX, flat_matches, indexed_column
 from rag.text.analysis import asked
-from rag.text_index import TEXT_INDEX, flat_matches, indexed_column
 
 _ZERO_COPY_ROWS = 131_072  # up to here one batch becomes the matrix itself; above, batches are copied into it
 _IDS_IN_FILTER = 64  # up to so many ids are looked up by a scan, as long as those of all rows are not in memory
