@@ -11,7 +11,13 @@ from bench.figures import Report, middle
 from bench.meter import Meter, new_bytes, sizes
 
 SIZES = {"quick": (1_000, 10_000), "usual": (1_000, 10_000), "large": (1_000, 10_000, 100_000)}
-LATE = ("rag.pipeline", "rag.sources", "rag.reading.isolation", "rag.embedding.identity", "lancedb.remote.table")
+LATE = (
+    "rag.pipeline",
+    "rag.sources.registry",
+    "rag.reading.isolation",
+    "rag.embedding.identity",
+    "lancedb.remote.table",
+)
 NEW = 9_999_999
 """Number of the added document; no notebook has it."""
 

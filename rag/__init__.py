@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
     from rag.notebook import Incoming, Notebook, list_notebooks, open_notebook
     from rag.outcome import Outcome
-    from rag.planner import SourceRow
     from rag.progress import Event, Stage
-    from rag.sample import sample_library
+    from rag.sources.rows import SourceRow
+    from rag.sources.sample import sample_library
     from rag.verdicts import Status
 
 _ROOMS = {
@@ -34,9 +34,9 @@ _ROOMS = {
     "manifest": ["Change", "Manifest", "Receipt", "Verdict", "VerdictName"],
     "notebook": ["Incoming", "Notebook", "list_notebooks", "open_notebook"],
     "outcome": ["Outcome"],
-    "planner": ["SourceRow"],
+    "sources.rows": ["SourceRow"],
     "progress": ["Event", "Stage"],
-    "sample": ["sample_library"],
+    "sources.sample": ["sample_library"],
     "verdicts": ["Status"],
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rag.embedding.embedder import Usage
     from rag.llms import LlmUsage
     from rag.loader import Opened
-    from rag.restriction import Restriction
+    from rag.sources.restriction import Restriction
     from rag.tables.chunk_rows import ChunkRow
 
 NOTHING = "Nothing in these sources is close to the question."

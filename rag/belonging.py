@@ -20,8 +20,8 @@ from rag.errors import Damaged, ReadError
 from rag.fingerprint import vector_key
 from rag.manifest import Manifest
 from rag.place import Place
-from rag.planner import SourceRow
 from rag.reading import Readers
+from rag.sources.rows import SourceRow
 from rag.splitting import split
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.reader import TableReader

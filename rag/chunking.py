@@ -14,9 +14,9 @@ from rag.embedding.tokens import tokenizer_for
 from rag.errors import ReadError
 from rag.fingerprint import chunk_id
 from rag.place import Place
-from rag.planner import SourceRow
 from rag.reading import Readers
 from rag.results import Read
+from rag.sources.rows import SourceRow
 from rag.splitting import split
 from rag.tables.chunk_rows import ChunkRow
 from rag.text.languages import detect_each

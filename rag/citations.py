@@ -13,7 +13,7 @@ from rag.claims.lead_ins import without_lead_in
 from rag.claims.markers import Claim, Marker, claims, sentence_claims, statements
 from rag.claims.terms import terms
 from rag.manifest import Receipt, VerdictName
-from rag.restriction import Restriction
+from rag.sources.restriction import Restriction
 
 State = Literal["verified", "elsewhere", "not found"]
 

@@ -31,7 +31,6 @@ from rag.errors import (
     StoreUnavailable,
 )
 from rag.evaluation import commands as evaluation
-from rag.folders import collect
 from rag.manifest import Manifest, VerdictName
 from rag.notebook import Incoming, Notebook
 from rag.outcome import ChunkCounts, SourceCounts, count
@@ -48,7 +47,8 @@ from rag.reports import (
     outcome_report,
     receipt_report,
 )
-from rag.restriction import Restriction
+from rag.sources.folders import collect
+from rag.sources.restriction import Restriction
 from rag.storage.objects import translate
 from rag.verdicts import Status
 

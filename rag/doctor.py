@@ -20,9 +20,9 @@ from rag.inspections import chunk_problem, different_texts, fragments, look_at_c
 from rag.manifest import Manifest, load_checked
 from rag.outcome import count
 from rag.place import Place
-from rag.planner import SourceRow, registry_fingerprint
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.snapshots import lease_holder
+from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces import Space
 from rag.state import State, behind
 

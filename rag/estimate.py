@@ -8,21 +8,21 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rag import planner
 from rag.canary import CANARY_TEXTS
 from rag.chunking import came_back, original_of, read_all
 from rag.config import Config
 from rag.errors import BadKey, ModelMissing, ReadError
 from rag.fingerprint import vector_key
 from rag.ground import find_ground
-from rag.names import safe_name
 from rag.notebook import Incoming, Notebook, name_in_batch, origin_of
 from rag.outcome import SourceCounts, count
 from rag.paying import MakeEmbedder
 from rag.place import Place
-from rag.planner import Given
 from rag.rehearsal import rehearsed, stand_in
 from rag.results import Read, results, source_counts, standing
+from rag.sources import rows as planner
+from rag.sources.names import safe_name
+from rag.sources.rows import Given
 from rag.spaces import Space, draft
 from rag.storage.originals import measured
 from rag.tables.vectors import VectorCache

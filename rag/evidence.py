@@ -18,8 +18,8 @@ from rag.errors import NotFound, StoreError
 from rag.fingerprint import fingerprint
 from rag.manifest import Manifest
 from rag.place import Place
-from rag.planner import SourceRow, registry_fingerprint
 from rag.snapshots import now
+from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.state import State
 from rag.tables.chunk_table import ChunkTable
 

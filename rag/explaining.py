@@ -21,7 +21,7 @@ from rag.retrieval import POOL
 
 if TYPE_CHECKING:
     from rag.loader import Opened
-    from rag.restriction import Restriction
+    from rag.sources.restriction import Restriction
 
 Fate = Literal["sent", "read", "no room", "not asked for", "nothing relevant"]
 """`sent` to the language model; `read` where there is none, the first of them for sentences to quote; `no room` in the

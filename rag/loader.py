@@ -27,8 +27,8 @@ from rag.noticed import notice, still_bad
 from rag.progress import IsCancelled, never
 from rag.questions import Questions
 from rag.reranking import Reranking
-from rag.restriction import Restriction
 from rag.retrieval import Searcher
+from rag.sources.restriction import Restriction
 from rag.spaces import Space
 from rag.storage.marks import mark
 from rag.storage.objects import translated

@@ -13,21 +13,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag import planner
 from rag.cells import Cell, Cells
 from rag.citations import Answer
 from rag.config import SAVABLE, Config, load_config
 from rag.errors import ConfigError, Conflict, Damaged, NotFound, ReadError, StoreError
 from rag.manifest import Change, Manifest, Verdict, VerdictName
-from rag.names import safe_name
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.place import Place, place_of
-from rag.planner import SourceRow
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.snapshots import lease, now
+from rag.sources import rows as planner
+from rag.sources.names import safe_name
+from rag.sources.rows import SourceRow
+from rag.sources.tags import ById, changed, clean_tag, newly, refuse_absent
 from rag.state import State, newest_registry, only_after
 from rag.storage.objects import open_home, translated
-from rag.tags import ById, changed, clean_tag, newly, refuse_absent
 from rag.verdicts import Status, look
 
 if TYPE_CHECKING:

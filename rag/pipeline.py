@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag import planner
 from rag.chunking import came_back, chunk_rows, grouped, original_of, read_all
 from rag.config import Config
 from rag.errors import Cancelled, Conflict, Damaged, ModelError, SpaceRefused
@@ -30,7 +29,6 @@ from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.paying import MakeEmbedder, Payments
 from rag.pinning import pin, verify
 from rag.place import Place
-from rag.planner import Plan, SourceRow
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.results import (
@@ -47,6 +45,8 @@ from rag.results import (
     verdict_name,
 )
 from rag.snapshots import lease, now, writer_name
+from rag.sources import rows as planner
+from rag.sources.rows import Plan, SourceRow
 from rag.spaces import Space
 from rag.state import only_after
 from rag.tables.chunk_rows import ChunkRow

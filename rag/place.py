@@ -12,14 +12,14 @@ from rag.config import Config, check_slug
 from rag.errors import NotFound, StoreUnavailable
 from rag.manifest import Manifest
 from rag.snapshots import Snapshots
+from rag.sources.tags import Tags
 from rag.spaces import Spaces
 from rag.state import States
 from rag.storage.objects import Objects, open_home
 from rag.storage.originals import Originals
-from rag.tags import Tags
 
 if TYPE_CHECKING:
-    from rag.sources import Registry
+    from rag.sources.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Place:
     @cached_property
     def registry(self) -> Registry:
         """The table of sources. Imports lancedb."""
-        from rag.sources import Registry
+        from rag.sources.registry import Registry
 
         return Registry(self.folder)
 

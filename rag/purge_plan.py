@@ -18,7 +18,7 @@ from rag.errors import Damaged, NotFound
 from rag.manifest import Manifest, load_checked
 from rag.outcome import count
 from rag.place import Place
-from rag.planner import SourceRow
+from rag.sources.rows import SourceRow
 from rag.tables.chunk_table import ChunkTable
 
 

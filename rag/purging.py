@@ -23,7 +23,6 @@ from rag.manifest import Change, Counts, Receipt, Verdict, VerdictName, dump_che
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.pinning import pin, verify
 from rag.place import Place
-from rag.planner import SourceRow, registry_fingerprint
 from rag.purge_plan import (
     PurgePlan,
     digests_of,
@@ -36,6 +35,7 @@ from rag.purge_plan import (
     unfinished,
 )
 from rag.snapshots import lease, now, writer_name
+from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.state import State, newest_registry, only_after
 from rag.storage.arrivals import by_turns
 from rag.storage.marks import read_now

@@ -16,9 +16,9 @@ from rag.inspections import cached_keys
 from rag.manifest import Manifest
 from rag.outcome import count
 from rag.place import Place
-from rag.planner import SourceRow
 from rag.progress import IsCancelled, never
 from rag.salvage import find_wanted, indexed_vectors, read_again
+from rag.sources.rows import SourceRow
 from rag.spaces import Space
 from rag.splitting import Piece
 

@@ -22,11 +22,11 @@ from rag.outcome import Outcome, count
 from rag.paying import MakeEmbedder
 from rag.pipeline import build_held
 from rag.place import Place
-from rag.planner import SourceRow
 from rag.progress import IsCancelled, OnEvent, ignore, never
 from rag.repair_costs import REBUILT, SAMPLE, WRONG_TABLE, intact_snapshots, needs, vectors_in_index
 from rag.salvage import find_wanted, read_again, refill, restore_wanted
 from rag.snapshots import lease
+from rag.sources.rows import SourceRow
 from rag.spaces import Space, draft
 from rag.spending import Recording, recorded
 from rag.splitting import Piece

@@ -9,9 +9,9 @@ from typing import Any
 
 from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
-from rag.planner import Plan, SourceRow
 from rag.reading.places import Page
 from rag.recipe import recipe_changes
+from rag.sources.rows import Plan, SourceRow
 from rag.splitting import Piece
 
 

@@ -16,10 +16,10 @@ from rag.evidence import gather
 from rag.fingerprint import vector_key
 from rag.manifest import Manifest
 from rag.place import Place
-from rag.planner import SourceRow, registry_fingerprint
 from rag.progress import IsCancelled, never
 from rag.reading import Readers
 from rag.recipe import same_texts, wanted_recipe
+from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces import Space
 from rag.splitting import Piece, split
 from rag.state import State, behind, only_after

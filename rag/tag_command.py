@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rag.errors import ConfigError
 from rag.outcome import count
 from rag.reports import Report
-from rag.tags import known_tags
+from rag.sources.tags import known_tags
 
 if TYPE_CHECKING:
     from rag.notebook import Notebook

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from rag.loader import Opened
-    from rag.restriction import Restriction
+    from rag.sources.restriction import Restriction
 
 FRAMES = 30
 """Redraws of a streaming answer per second, however fast its words come."""

@@ -18,7 +18,7 @@ from ui.widgets import badge_html, note
 
 if TYPE_CHECKING:
     from rag import Cell
-    from rag.restriction import Restriction
+    from rag.sources.restriction import Restriction
 
 OPEN = 5
 """That many of the newest cells are unfolded at first: folded ones cost next to nothing to draw."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from rag.errors import StoreError
-from rag.restriction import LAST_PAGE, Restriction
-from rag.tags import alike, known_tags
+from rag.sources.restriction import LAST_PAGE, Restriction
+from rag.sources.tags import alike, known_tags
 from ui import session
 from ui.frame import Page, boundary
 from ui.untrusted import escaped, visible

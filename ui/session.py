@@ -18,7 +18,7 @@ import streamlit as st
 
 import rag
 from rag.config import check_slug
-from rag.names import free_slug
+from rag.sources.names import free_slug
 
 if TYPE_CHECKING:
     from rag import Notebook

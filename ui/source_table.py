@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from rag.tags import known_tags
+from rag.sources.tags import known_tags
 from ui import wording
 from ui.untrusted import visible
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from rag.errors import Damaged, RagbookError, StoreError, TagInvalid
 from rag.fingerprint import fingerprint
-from rag.tags import MOST, ById, alike, clean_tag, known_tags
+from rag.sources.tags import MOST, ById, alike, clean_tag, known_tags
 from ui import wording
 from ui.untrusted import escaped
 from ui.widgets import error_card

@@ -11,8 +11,8 @@ from rag.citations import Answer, Passage
 from rag.evaluation.measures import contains, ndcg_at, ranked, recall_at, reciprocal_rank
 from rag.evaluation.question_set import Question, QuestionSet
 from rag.manifest import Receipt
-from rag.names import safe_name
 from rag.progress import IsCancelled, never
+from rag.sources.names import safe_name
 
 if TYPE_CHECKING:
     from rag.loader import Opened

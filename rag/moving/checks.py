@@ -18,10 +18,10 @@ from rag.errors import Damaged, NotFound, SpaceRefused
 from rag.manifest import Manifest
 from rag.moving.contents import TAGS, manifest_name, original_name, table_members
 from rag.moving.paid import read_paid
-from rag.names import safe_name
 from rag.place import Place
-from rag.planner import SourceRow, registry_fingerprint
 from rag.recipe import recipe_fingerprint
+from rag.sources.names import safe_name
+from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces import Space
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of

@@ -21,11 +21,11 @@ from rag.moving.paid import write_paid
 from rag.outcome import count
 from rag.pinning import pin
 from rag.place import Place
-from rag.planner import SourceRow
+from rag.sources.rows import SourceRow
+from rag.sources.tags import Tagged
 from rag.storage.objects import Objects
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import set_aside_torn, shape_of
-from rag.tags import Tagged
 
 if TYPE_CHECKING:
     from rag.cells import Cell

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag import planner
 from rag.errors import AlreadyExists
 from rag.fingerprint import chunk_id
 from rag.manifest import Change, Counts, Manifest, Receipt, VerdictName
@@ -26,9 +25,10 @@ from rag.moving.llamaindex_sources import AdoptedSource, sources_of
 from rag.moving.llamaindex_trial import SAMPLES, Needed, compared, estimate, unit
 from rag.outcome import count
 from rag.pinning import pin, verify
-from rag.planner import SourceRow
 from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.snapshots import lease, now, writer_name
+from rag.sources import rows as planner
+from rag.sources.rows import SourceRow
 from rag.spaces import Space
 from rag.spending import Purpose, Recording, recorded
 from rag.state import State, only_after

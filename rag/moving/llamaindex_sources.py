@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from rag.moving.llamaindex_files import StoredNode
-from rag.names import safe_name
+from rag.sources.names import safe_name
 
 _READ_AS_TEXT = (".txt", ".md", ".markdown")
 _GAP = 1000  # characters between two chunks that may be white space the splitter dropped; more is missing text

@@ -9,7 +9,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 import rag
-from rag.restriction import Restriction
+from rag.sources.restriction import Restriction
 from tests.app.walking import words
 from tests.rag.reading.builders import pdf
 from ui.asking import _partial

@@ -9,7 +9,7 @@ from rag.cells import Cell, Cells
 from rag.citations import Answer, Citation, Passage
 from rag.errors import AlreadyExists
 from rag.manifest import FORMAT, Receipt, VerdictName, dump_checked
-from rag.restriction import Restriction
+from rag.sources.restriction import Restriction
 from rag.storage.objects import Objects
 
 ANSWER = Answer(

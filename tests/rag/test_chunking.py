@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from rag.chunking import GROUP, grouped, read_all
-from rag.planner import SourceRow
 from rag.results import Read
+from rag.sources.rows import SourceRow
 from tests.notebooks import settings, text_of
 
 

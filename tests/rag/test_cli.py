@@ -518,8 +518,8 @@ def test_a_home_without_permission(run, home, tmp_path):
         folder.chmod(0o755)
     script = """
         import contextlib, io, json, os, sys
-        import rag.cli, rag.loader, rag.pipeline, rag.embedding.factory, rag.sources, rag.tables.vectors, rag.store
-        from pathlib import Path
+        import rag.cli, rag.loader, rag.pipeline, rag.embedding.factory, rag.sources.registry, rag.tables.vectors,
+        rag.store from pathlib import Path
         home, note = Path(sys.argv[1]), sys.argv[2]
         reports = []
         def run(*arguments):

@@ -9,7 +9,7 @@ import pytest
 from rag.cli import main
 from rag.explaining import explain, sentences_of
 from rag.notebook import Notebook
-from rag.restriction import Restriction
+from rag.sources.restriction import Restriction
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import file, local_settings, notebook, opened, paragraphs, settings, text_of
 

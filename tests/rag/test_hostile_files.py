@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from rag.folders import collect
 from rag.manifest import VerdictName
-from rag.names import safe_name
 from rag.notebook import Incoming
+from rag.sources.folders import collect
+from rag.sources.names import safe_name
 from tests.doubles import CountingEmbedding
 from tests.notebooks import ROOT, answered, file, notebook, opened, text_of
 from tests.rag.reading.builders import docx, flate_bomb, paragraph, pdf

@@ -10,7 +10,7 @@ from rag.citations import Passage, cited
 from rag.errors import ContextTooLong
 from rag.neighbours import LONGEST_GAP, WIDENED, Neighbours, gap, page_at, shown, text_of
 from rag.prompting import prompt, token_counter
-from rag.restriction import Restriction
+from rag.sources.restriction import Restriction
 from rag.tables.chunk_rows import ChunkRow
 from rag.text.words import sentences
 from tests.doubles import CountingEmbedding, ScriptedLLM

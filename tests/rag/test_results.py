@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from rag.manifest import Counts, Failure, Manifest, Receipt, VerdictName
-from rag.planner import SourceRow, plan
 from rag.results import (
     Read,
     changes_of,
@@ -20,6 +19,7 @@ from rag.results import (
     unchanged,
     verdict_name,
 )
+from rag.sources.rows import SourceRow, plan
 from rag.splitting import Piece
 
 

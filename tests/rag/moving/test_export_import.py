@@ -18,7 +18,7 @@ from rag.moving.export import export_notebook
 from rag.moving.importing import import_notebook
 from rag.notebook import Notebook
 from rag.purging import purge
-from rag.restriction import Restriction
+from rag.sources.restriction import Restriction
 from rag.space_removal import remove_space
 from rag.storage.arrivals import by_turns
 from tests.doubles import CountingEmbedding, embedder_of

@@ -10,8 +10,8 @@ import pytest
 from rag.errors import Damaged, NewerFormat, NotFound, TagInvalid
 from rag.manifest import dump_checked
 from rag.snapshots import lease
+from rag.sources.tags import MOST, Tags, alike, changed, clean_tag, known_tags, refuse_absent
 from rag.storage.objects import Objects
-from rag.tags import MOST, Tags, alike, changed, clean_tag, known_tags, refuse_absent
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, lying, names, notebook, opened, python, said, text_of
 
@@ -143,7 +143,7 @@ TAGGER = """
     import json, sys
     from pathlib import Path
     from rag.storage.objects import Objects
-    from rag.tags import Tags, changed
+    from rag.sources.tags import Tags, changed
     tags, who = Tags(Objects(Path(sys.argv[1])), "n"), sys.argv[2]
     for number in range(15):
         tags.change(lambda of: changed(of, {"shared": "x", f"{who}-{number}": "y"}, [f"{who}{number % 4}"]))
@@ -335,7 +335,7 @@ def test_tags_come_back_with_a_source_by_rolling_back(tmp_path: Path):
 
 def test_tags_count_as_they_are_now_whatever_snapshot_is_open(tmp_path: Path):
     from rag.loader import open_snapshot
-    from rag.restriction import Restriction
+    from rag.sources.restriction import Restriction
 
     book = notebook(tmp_path, CountingEmbedding())
     book.add([file("a.txt", text_of(3, 1)), file("b.txt", text_of(3, 2))])
@@ -368,7 +368,7 @@ def test_files_can_be_added_with_tags(tmp_path: Path):
 
 
 def test_damaged_tags_stop_neither_opening_nor_asking_nor_adding(tmp_path: Path):
-    from rag.restriction import Restriction
+    from rag.sources.restriction import Restriction
 
     book = notebook(tmp_path, CountingEmbedding())
     book.add([file("a.txt", text_of(2, 1))])

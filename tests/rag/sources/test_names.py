@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.config import check_slug
-from rag.names import free_slug, safe_name, slug_of
+from rag.sources.names import free_slug, safe_name, slug_of
 
 PARTS = st.sampled_from(
     [

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import Conflict, Damaged
-from rag.planner import SourceRow, registry_fingerprint
-from rag.sources import Registry
+from rag.sources.registry import Registry
+from rag.sources.rows import SourceRow, registry_fingerprint
 
 
 def row(number: int, digest: str = "d", **fields: object) -> SourceRow:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, NotWritable, StoreError, TagInvalid
 from rag.manifest import FORMAT, dump_checked, load_checked, refuse_newer
-from rag.names import unseen
+from rag.sources.names import unseen
 from rag.storage.objects import Objects, translated
 
 LONGEST = 40

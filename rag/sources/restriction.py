@@ -8,13 +8,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import NotFound
-from rag.tags import alike, known_tags
+from rag.sources.tags import alike, known_tags
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rag.planner import SourceRow
+    from rag.sources.rows import SourceRow
     from rag.tables.reader import TableReader
 
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from rag.checks import clear_the_way
 from rag.errors import Conflict, Damaged, StoreError
-from rag.planner import SourceRow, registry_fingerprint
+from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.storage.objects import make_folder, translated
 from rag.tables.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
 

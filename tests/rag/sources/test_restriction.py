@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rag.errors import NotFound
-from rag.planner import SourceRow
-from rag.restriction import LAST_PAGE, Restriction
+from rag.sources.restriction import LAST_PAGE, Restriction
+from rag.sources.rows import SourceRow
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
 

@@ -7,8 +7,8 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from rag.names import safe_name
 from rag.notebook import Incoming
+from rag.sources.names import safe_name
 
 Skipped = tuple[str, str]
 """Name, and why it is not added."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rag.manifest import VerdictName
-from rag.sample import sample_library
+from rag.sources.sample import sample_library
 from tests.doubles import CountingEmbedding
 from tests.notebooks import ROOT, notebook, opened
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.folders import collect
+from rag.sources.folders import collect
 from tests.privileges import permissions_count
 
 

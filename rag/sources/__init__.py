@@ -1,0 +1,1 @@
+"""What somebody gave: rows, names, folders, tags, restrictions."""
