@@ -349,7 +349,7 @@ def test_a_verdict_needs_not_even_numpy(tmp_path: Path, embedder: str) -> None:
     }
     code = (
         f"import os; os.environ.update({environment!r})\n"
-        "from rag.cli import main\n"
+        "from rag.commands.cli import main\n"
         "assert main(['status']) == 0\n"
         "assert main(['history']) == 0"
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from rag.evaluation.commands import differences_of, measured, notes_of, trial_report
+from rag.commands.evaluation import differences_of, measured, notes_of, trial_report
 from rag.evaluation.comparison import Difference
 from rag.evaluation.totals import Totals, total
 from rag.evaluation.trial import Row, Trial

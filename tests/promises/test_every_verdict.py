@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rag.cli import main
+from rag.commands.cli import main
 from rag.errors import Cancelled, QuotaExceeded, SpaceRefused
 from rag.manifest import VerdictName, dump_checked
 from rag.notebook import Notebook

@@ -39,7 +39,7 @@ def test_every_error_is_in_the_drawn_tree_under_its_parent() -> None:
 
 
 def test_no_error_is_defined_elsewhere() -> None:
-    import rag.cli
+    import rag.commands.cli
     import rag.embedding.failures
     import rag.pipeline  # noqa: F401 - to have loaded what could define one
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rag.cli import main
+from rag.commands.cli import main
 from rag.explaining import explain, sentences_of
 from rag.notebook import Notebook
 from rag.sources.restriction import Restriction

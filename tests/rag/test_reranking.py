@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from rag.commands.reports import explanation_report
 from rag.config import Config, Secret
 from rag.errors import BadKey, Cancelled, ConfigError, ServerDown
 from rag.evaluation.question_set import Question
@@ -14,7 +15,6 @@ from rag.evaluation.trial import asked
 from rag.explaining import explain
 from rag.llms import make_llm
 from rag.notebook import Notebook
-from rag.reports import explanation_report
 from rag.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker
 from rag.reranking import permutation
 from rag.storage.ledger import Ledger

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from rag.commands.reports import Report, outcome_report
 from rag.errors import ConfigError
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.outcome import count
-from rag.reports import Report, outcome_report
 
 Run = Callable[[Notebook, argparse.Namespace], Report]
 Command = Callable[[str, Run, str], argparse.ArgumentParser]

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from rag.commands.reports import Report
 from rag.errors import ConfigError
 from rag.outcome import count
-from rag.reports import Report
 from rag.sources.tags import known_tags
 
 if TYPE_CHECKING:

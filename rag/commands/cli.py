@@ -16,8 +16,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from rag import tag_command, upkeep
 from rag.citations import Answer, Found
+from rag.commands import evaluation, tags, upkeep
+from rag.commands.reports import (
+    Report,
+    citation_report,
+    cited_lines,
+    explanation_report,
+    found_report,
+    history_line,
+    manifest_report,
+    nothing_to_open,
+    outcome_report,
+    receipt_report,
+)
 from rag.config import Config, check_slug, load_config
 from rag.errors import (
     Busy,
@@ -30,23 +42,10 @@ from rag.errors import (
     SpaceRefused,
     StoreUnavailable,
 )
-from rag.evaluation import commands as evaluation
 from rag.manifest import Manifest, VerdictName
 from rag.notebook import Incoming, Notebook
 from rag.outcome import ChunkCounts, SourceCounts, count
 from rag.progress import Event, Stage
-from rag.reports import (
-    Report,
-    citation_report,
-    cited_lines,
-    explanation_report,
-    found_report,
-    history_line,
-    manifest_report,
-    nothing_to_open,
-    outcome_report,
-    receipt_report,
-)
 from rag.sources.folders import collect
 from rag.sources.restriction import Restriction
 from rag.storage.objects import translate
@@ -134,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     command("sources", _sources, "list the sources")
     remove = command("remove", _remove, "take sources out of the next snapshot")
     remove.add_argument("names", nargs="+", metavar="NAME")
-    tag_command.register(command)
+    tags.register(command)
     for name, run, text in (
         ("search", _search, "find passages"),
         ("ask", _ask, "answer a question with citations"),
@@ -408,13 +407,13 @@ def _spaces(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _export(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.moving.commands import export_report
+    from rag.commands.moving import export_report
 
     return export_report(notebook, options.file, clean=options.clean, cells=not options.without_cells)
 
 
 def _import(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.moving.commands import import_report
+    from rag.commands.moving import import_report
 
     def opened(slug: str) -> Notebook:
         return _notebook(argparse.Namespace(**{**vars(options), "notebook": slug}))
@@ -423,13 +422,13 @@ def _import(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _import_llamaindex(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.moving.commands import import_llamaindex_report
+    from rag.commands.moving import import_llamaindex_report
 
     return import_llamaindex_report(notebook, options.folder, _Telling(options).sentence)
 
 
 def _export_llamaindex(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.moving.commands import export_llamaindex_report
+    from rag.commands.moving import export_llamaindex_report
 
     return export_llamaindex_report(notebook, options.folder)
 

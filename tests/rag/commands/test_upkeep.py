@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from rag.cli import main
+from rag.commands.cli import main
 from rag.errors import SpaceRefused
 from rag.manifest import VerdictName
 from rag.space_removal import remove_space

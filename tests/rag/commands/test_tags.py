@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rag.cli import main
+from rag.commands.cli import main
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rag.moving.commands import (
+from rag.commands.moving import (
     export_llamaindex_report,
     export_report,
     import_llamaindex_report,

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from rag.cli import main
+from rag.commands.cli import main
 from rag.errors import Cancelled
 from rag.manifest import VerdictName, dump_checked
 from rag.notebook import Incoming, Notebook
@@ -518,14 +518,14 @@ def test_a_home_without_permission(run, home, tmp_path):
         folder.chmod(0o755)
     script = """
         import contextlib, io, json, os, sys
-        import rag.cli, rag.loader, rag.pipeline, rag.embedding.factory, rag.sources.registry, rag.tables.vectors,
-        rag.store from pathlib import Path
+        import rag.commands.cli, rag.loader, rag.pipeline, rag.embedding.factory, rag.sources.registry,
+        rag.tables.vectors, rag.store from pathlib import Path
         home, note = Path(sys.argv[1]), sys.argv[2]
         reports = []
         def run(*arguments):
             out, err = io.StringIO(), io.StringIO()
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = rag.cli.main([*arguments, "--home", str(home), "--json"])
+                code = rag.commands.cli.main([*arguments, "--home", str(home), "--json"])
             reports.append([code, json.loads(out.getvalue()), err.getvalue()])
         home.chmod(0)
         if os.geteuid() == 0:

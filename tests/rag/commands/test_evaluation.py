@@ -8,9 +8,9 @@ import signal
 
 import pytest
 
-from rag.cli import main
+from rag.commands.cli import main
+from rag.commands.evaluation import eval_report
 from rag.errors import ServerDown
-from rag.evaluation.commands import eval_report
 from rag.evaluation.question_set import read_questions
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
