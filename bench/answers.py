@@ -16,9 +16,9 @@ import numpy as np
 from bench.figures import Report
 from rag.citations import Answer
 from rag.config import Config
-from rag.embedding.embedder import Embedder
-from rag.embedding.factory import make_embedder
 from rag.loader import Opened, open_snapshot
+from rag.models.embedder import Embedder
+from rag.models.factory import make_embedder
 from rag.notebook import Incoming, Notebook
 
 DATA = Path(os.environ.get("BENCH_DATA", "../shared/data"))

@@ -15,7 +15,7 @@ LATE = (
     "rag.pipeline",
     "rag.sources.registry",
     "rag.reading.isolation",
-    "rag.embedding.identity",
+    "rag.models.identity",
     "lancedb.remote.table",
 )
 NEW = 9_999_999

@@ -17,9 +17,9 @@ from bench.answers import accepted, lines, plain
 from bench.figures import Report
 from rag.citations import Found, Passage
 from rag.config import Config
-from rag.embedding.tokens import count_bpe
-from rag.llms import make_llm
 from rag.loader import Opened, open_snapshot
+from rag.models.llms import make_llm
+from rag.models.tokens import count_bpe
 from rag.neighbours import WIDENED, Neighbours
 from rag.notebook import Incoming, Notebook
 from rag.prompting import prompt

@@ -45,7 +45,7 @@ def local(count: int) -> contestant.Result:
     """Embed as a build does: through the counting shell, in its batches."""
     from bench.texts import passages
     from rag.config import Config
-    from rag.embedding.factory import make_embedder
+    from rag.models.factory import make_embedder
 
     meter = Meter()
     meter.imported()

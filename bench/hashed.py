@@ -12,8 +12,8 @@ import numpy.typing as npt
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from rag.config import Config
-from rag.embedding.embedder import Embedder
-from rag.embedding.identity import MINILM_DIMENSIONS as DIMENSIONS
+from rag.models.embedder import Embedder
+from rag.models.identity import MINILM_DIMENSIONS as DIMENSIONS
 
 _DIRECTIONS = 4096
 

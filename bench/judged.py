@@ -44,8 +44,8 @@ def find(data: Path) -> tuple[list[tuple[str, Path]], list[str]]:
 def read(name: str, folder: Path, kept: Path) -> Collection:
     """One collection. Its vectors are taken from the folder `kept`, or computed and kept there."""
     from rag.config import Config
-    from rag.embedding.local import LocalEmbedding
-    from rag.embedding.tokens import tokenizer_for
+    from rag.models.local import LocalEmbedding
+    from rag.models.tokens import tokenizer_for
     from rag.reading.places import Reading
     from rag.splitting import split
 

@@ -13,7 +13,7 @@ from bench.texts import questions
 
 CHUNKS = 10_000
 HITS = 5
-LATE = ("rag.sources.registry", "rag.embedding.identity", "rag.embedding.multilingual")
+LATE = ("rag.sources.registry", "rag.models.identity", "rag.models.multilingual")
 """What the first search would import; in a running app it is imported already."""
 
 

@@ -195,7 +195,7 @@ class _Given:
         return self._vectors[text[:_LONGEST]], ""
 
     def usage(self) -> Any:
-        from rag.embedding.embedder import Usage
+        from rag.models.embedder import Usage
 
         return Usage()
 

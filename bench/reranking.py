@@ -23,8 +23,8 @@ from rag.citations import Passage
 from rag.config import Config
 from rag.errors import ConfigError
 from rag.loader import Opened, open_snapshot
+from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, Reranker
 from rag.notebook import Incoming, Notebook
-from rag.rerankers import CANDIDATES, CrossEncoderReranker, Reranker
 from rag.reranking import permutation
 
 COLLECTIONS = ("cranfield", "cisi", "xquad-en")

@@ -18,7 +18,7 @@ SECTIONS = 10
 @functools.cache
 def sentences() -> tuple[tuple[str, int], ...]:
     """Sentences of the language reference with their tokens in all-MiniLM-L6-v2, 5 to 80 each."""
-    from rag.embedding.tokens import count_minilm
+    from rag.models.tokens import count_minilm
 
     prose = " ".join(" ".join(text.split()) for _, text in sorted(topics.items()))
     found = list(dict.fromkeys(re.split(r"(?<=[a-z)][.!?]) (?=[A-Z])", prose)))
@@ -54,7 +54,7 @@ def _endless(chosen: random.Random) -> Iterator[tuple[str, int]]:
 def passages(count: int) -> list[str]:
     """Chunks of the language reference as a build cuts them, 210 tokens or more, spread over all of it."""
     from rag.config import Config
-    from rag.embedding.tokens import count_minilm, tokenizer_for
+    from rag.models.tokens import count_minilm, tokenizer_for
     from rag.reading import Reading
     from rag.splitting import split
 

@@ -20,9 +20,9 @@ from rag.snapshots import now
 from rag.spending import record_reply, with_reply
 
 if TYPE_CHECKING:
-    from rag.embedding.embedder import Usage
-    from rag.llms import LlmUsage
     from rag.loader import Opened
+    from rag.models.embedder import Usage
+    from rag.models.llms import LlmUsage
     from rag.sources.restriction import Restriction
     from rag.tables.chunk_rows import ChunkRow
 
@@ -165,7 +165,7 @@ def _with(frame: _Frame, used: Usage) -> Receipt:
 
 
 def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str | Answer]:
-    from rag.llms import TextStream
+    from rag.models.llms import TextStream
     from rag.prompting import prompt
 
     model = str(llm.metadata.model_name)

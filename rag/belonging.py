@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rag.config import Config
-from rag.embedding.tokens import tokenizer_named, tokenizers_of
 from rag.errors import Damaged, ReadError
 from rag.fingerprint import vector_key
 from rag.manifest import Manifest
+from rag.models.tokens import tokenizer_named, tokenizers_of
 from rag.place import Place
 from rag.reading import Readers
 from rag.sources.rows import SourceRow

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from rag.embedding.embedder import Embedder
+    from rag.models.embedder import Embedder
 
     Canary = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
     """(8, d) vectors of the canary texts, as texts and as queries."""

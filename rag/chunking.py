@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.config import Config
-from rag.embedding.tokens import tokenizer_for
 from rag.errors import ReadError
 from rag.fingerprint import chunk_id
+from rag.models.tokens import tokenizer_for
 from rag.place import Place
 from rag.reading import Readers
 from rag.results import Read

@@ -153,14 +153,14 @@ def _price(config: Config, make_embedder: MakeEmbedder, texts: Sequence[str]) ->
         embedder = make_embedder(config)
     except BadKey:
         # Counting needs no key, only the call does.
-        from rag.embedding.endpoint import embedding_endpoint
-        from rag.embedding.tokens import count_openai
+        from rag.models.endpoint import embedding_endpoint
+        from rag.models.tokens import count_openai
 
         tokens = sum(count_openai(texts))
         price = embedding_endpoint(replace(config, api_key=None)).embedding_price
         return tokens, None if price is None else tokens * price / 1e6
     except ModelMissing:  # nor does counting need the model, and a local one costs nothing
-        from rag.embedding.tokens import counter_for
+        from rag.models.tokens import counter_for
 
         return sum(counter_for(config)(texts)), 0.0
     tokens = sum(embedder.count_tokens(texts))

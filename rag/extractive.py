@@ -15,7 +15,7 @@ from rag.citations import Citation, Passage
 from rag.text.words import content_words, sentences
 
 if TYPE_CHECKING:
-    from rag.embedding.embedder import Embedder
+    from rag.models.embedder import Embedder
 
 _PASSAGES, _SENTENCES_AT_MOST, _LONGEST = 5, 60, 600
 _LONG = 400

@@ -18,7 +18,7 @@ from rag.text.words import content_words
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
-    from rag.llms import LlmUsage
+    from rag.models.llms import LlmUsage
 
 REMEMBERED = 6
 """That many of the questions above are looked at."""
@@ -113,7 +113,7 @@ def rewritten(
     """
     from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-    from rag.llms import TextStream
+    from rag.models.llms import TextStream
 
     told = "\n".join(
         f"Question: {turn.question[:_QUOTED]}\nAnswer: {' '.join(turn.answer.split())[:_QUOTED]}"

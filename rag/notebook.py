@@ -31,9 +31,9 @@ from rag.storage.objects import open_home, translated
 from rag.verdicts import Status, look
 
 if TYPE_CHECKING:
-    from rag.embedding.embedder import Embedder
     from rag.estimate import Estimate
-    from rag.rerankers import Reranker
+    from rag.models.embedder import Embedder
+    from rag.models.rerankers import Reranker
 
 _PENDING = 50
 
@@ -94,7 +94,7 @@ class Notebook:
         """The embedder of some settings."""
         if self._make_embedder is not None:
             return self._make_embedder(config)
-        from rag.embedding.factory import make_embedder
+        from rag.models.factory import make_embedder
 
         return make_embedder(config)
 
@@ -104,7 +104,7 @@ class Notebook:
             return self._make_llm(config)
         if config.llm == "none":  # before the import, which takes seconds and would be for nothing
             return None
-        from rag.llms import make_llm
+        from rag.models.llms import make_llm
 
         return make_llm(config)
 
@@ -112,7 +112,7 @@ class Notebook:
         """The re-ranker of settings under which there is one."""
         if self._make_reranker is not None:
             return self._make_reranker(config)
-        from rag.rerankers import make_reranker
+        from rag.models.rerankers import make_reranker
 
         return make_reranker(config, self.make_llm)
 

@@ -17,7 +17,7 @@ from rag.spaces import Space
 from rag.spending import recorded
 
 if TYPE_CHECKING:
-    from rag.embedding.embedder import Embedder, Usage
+    from rag.models.embedder import Embedder, Usage
 
 MakeEmbedder = Callable[[Config], "Embedder"]
 

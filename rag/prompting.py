@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rag.embedding.tokens import count_bpe
 from rag.errors import ContextTooLong
+from rag.models.tokens import count_bpe
 from rag.neighbours import WIDENED
 from rag.text.words import sentences
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from rag.embedding.embedder import Embedder, Usage
+    from rag.models.embedder import Embedder, Usage
 
 _REMEMBERED = 256
 
@@ -95,7 +95,7 @@ class Questions:
 
     def usage(self) -> Usage:
         """What questions have used so far."""
-        from rag.embedding.embedder import Usage
+        from rag.models.embedder import Usage
 
         return self._embedder.usage if self._embedder else Usage()
 

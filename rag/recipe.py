@@ -22,7 +22,7 @@ Both are here because whoever only looks at a verdict needs the recipe, and neit
 def wanted_recipe(config: Config, space: Space | None) -> dict[str, Any]:
     """The recipe that the settings ask for. Without a space (nothing was ever embedded with them) its embedder part
     lacks what only the model can tell, and it has no fingerprint yet."""
-    from rag.embedding.tokens import tokenizer_for
+    from rag.models.tokens import tokenizer_for
     from rag.reading import READERS
 
     tokenizer = tokenizer_for(config)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from rag.checks import PinnedFiles
 from rag.config import Config
-from rag.embedding.endpoint import embedding_endpoint
 from rag.errors import NotFound, StoreError
 from rag.findings import Examination
 from rag.fingerprint import vector_key
 from rag.inspections import cached_keys
 from rag.manifest import Manifest
+from rag.models.endpoint import embedding_endpoint
 from rag.outcome import count
 from rag.place import Place
 from rag.progress import IsCancelled, never
@@ -129,7 +129,7 @@ def needs(found: Examination, *prefixes: str) -> bool:
 
 def _price(config: Config, texts: Sequence[str]) -> tuple[int, float | None]:
     """Tokens of texts and what embedding them costs in US dollars, None where the price is unknown."""
-    from rag.embedding.tokens import counter_for
+    from rag.models.tokens import counter_for
 
     tokens = sum(counter_for(config)(texts))
     if config.embedder == "local":

@@ -36,7 +36,7 @@ from rag.tables.vectors import VectorCache
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from rag.embedding.embedder import Embedder
+    from rag.models.embedder import Embedder
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rag.errors import BadKey, Cancelled, ModelError
+from rag.models.rerankers import CANDIDATES
 from rag.progress import IsCancelled, never
-from rag.rerankers import CANDIDATES
 from rag.spending import record_reply, with_reply
 
 if TYPE_CHECKING:
     from rag.citations import Found, Passage
-    from rag.llms import LlmUsage
+    from rag.models.llms import LlmUsage
+    from rag.models.rerankers import Reranker
     from rag.notebook import Notebook
-    from rag.rerankers import Reranker
 
 
 _REMEMBERED = 256

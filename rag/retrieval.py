@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rag.embedding.embedder import Usage
+    from rag.models.embedder import Usage
     from rag.questions import Questions
     from rag.tables.reader import TableReader
 

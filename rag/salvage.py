@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from rag.checks import bad_original, set_aside
 from rag.config import Config
-from rag.embedding.tokens import tokenizer_for
 from rag.errors import Cancelled, Damaged, ReadError, StoreError, StoreUnavailable
 from rag.evidence import gather
 from rag.fingerprint import vector_key
 from rag.manifest import Manifest
+from rag.models.tokens import tokenizer_for
 from rag.place import Place
 from rag.progress import IsCancelled, never
 from rag.reading import Readers

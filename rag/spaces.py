@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rag.canary import Canary
-    from rag.embedding.embedder import Embedder
+    from rag.models.embedder import Embedder
 
 
 CANARY_LOST = (
@@ -79,7 +79,7 @@ class SavedSpace:
 def draft(config: Config) -> dict[str, Any]:
     """What the settings say of the space: all fields but `dimensions` (which only the model can tell, unless known)
     and `variant`. Imports no model."""
-    from rag.embedding.identity import identity
+    from rag.models.identity import identity
 
     return identity(config)
 

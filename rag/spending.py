@@ -14,8 +14,8 @@ from rag.place import Place
 from rag.storage.ledger import Entry, Ledger, entry, summed
 
 if TYPE_CHECKING:
-    from rag.embedding.embedder import Embedder
-    from rag.llms import LlmUsage
+    from rag.models.embedder import Embedder
+    from rag.models.llms import LlmUsage
 
 Purpose = Literal["build", "canary", "question", "answer", "rerank", "adopt"]
 

@@ -17,7 +17,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.llms import CustomLLM
 
-from rag.embedding.embedder import Embedder
+from rag.models.embedder import Embedder
 
 
 class CountingEmbedding(BaseEmbedding):

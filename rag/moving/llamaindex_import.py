@@ -38,7 +38,7 @@ from rag.tables.chunk_table import ChunkTable
 from rag.text.languages import detect_each
 
 if TYPE_CHECKING:
-    from rag.embedding.embedder import Embedder
+    from rag.models.embedder import Embedder
     from rag.notebook import Notebook
 
 SPLITTER = "llama-index import"

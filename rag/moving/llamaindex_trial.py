@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.config import Config
-from rag.embedding.tokens import tokenizer_for
 from rag.fingerprint import fingerprint
+from rag.models.tokens import tokenizer_for
 from rag.moving.llamaindex_files import StoredIndex
 from rag.moving.llamaindex_sources import AdoptedSource
 from rag.outcome import count
@@ -20,7 +20,7 @@ from rag.spaces import draft
 from rag.splitting import split
 
 if TYPE_CHECKING:
-    from rag.embedding.embedder import Embedder
+    from rag.models.embedder import Embedder
 
 SAMPLES = 5
 AGREED = 0.99
@@ -88,7 +88,7 @@ def unit(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def _cost(config: Config, tokens: int) -> float | None:
-    from rag.embedding.endpoint import embedding_endpoint
+    from rag.models.endpoint import embedding_endpoint
 
     if config.embedder == "local":
         return 0.0

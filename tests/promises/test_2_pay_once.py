@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import re
 
-from rag.embedding.tokens import tokenizer_for
 from rag.manifest import VerdictName
+from rag.models.tokens import tokenizer_for
 from rag.notebook import Incoming
 from rag.reading import Readers
 from rag.splitting import split
@@ -177,7 +177,7 @@ def test_another_chunk_size_pays_only_for_texts_that_are_new(tmp_path):
 
 def test_settings_that_change_no_vector_change_nothing(tmp_path):
     from rag.config import Secret
-    from rag.embedding.endpoint import Patience
+    from rag.models.endpoint import Patience
 
     notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(3))])
     for changes in (

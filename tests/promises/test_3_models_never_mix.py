@@ -192,7 +192,7 @@ def test_every_vector_in_a_cache_is_of_its_model(tmp_path):
 def test_the_embedded_model_answers_for_its_own_snapshot_whatever_the_settings_name(tmp_path):
     Notebook(local_settings(tmp_path)).add([file("bread.txt", "Bread dough rises because yeast makes carbon dioxide.")])
     model = CountingEmbedding()
-    from rag.embedding.factory import make_embedder
+    from rag.models.factory import make_embedder
 
     def made(config):
         return make_embedder(config) if config.embedder == "local" else embedder_of(model)

@@ -18,13 +18,13 @@ import pytest
 from bench.killing import Paying, contents, paid
 from rag.citations import Answer
 from rag.config import Config
-from rag.embedding.embedder import Embedder
-from rag.embedding.endpoint import Patience
-from rag.embedding.factory import COMPATIBLE_BATCH, make_embedder
 from rag.errors import DiskFull, NotWritable, QuotaExceeded, RagbookError, ServerDown, SpaceRefused, StoreError
 from rag.explaining import explain, sentences_of
 from rag.garbage import collect
 from rag.manifest import VerdictName
+from rag.models.embedder import Embedder
+from rag.models.endpoint import Patience
+from rag.models.factory import COMPATIBLE_BATCH, make_embedder
 from rag.notebook import Notebook
 from rag.prices import Prices
 from rag.storage.ledger import Ledger

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from rag.config import Config, load_config
-from rag.embedding.endpoint import embedding_endpoint, llm_endpoint
-from rag.embedding.factory import make_embedder
 from rag.errors import ConfigError
-from rag.llms import make_llm, stream
+from rag.models.endpoint import embedding_endpoint, llm_endpoint
+from rag.models.factory import make_embedder
+from rag.models.llms import make_llm, stream
 from rag.notebook import Notebook
 from rag.prices import CHAT_USD, EMBEDDING_USD, READ_ON, ChatPrice, Prices, read_prices
 from rag.storage.ledger import Ledger

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rag.citations import Passage
-from rag.embedding.tokens import count_bpe
 from rag.errors import ContextTooLong
+from rag.models.tokens import count_bpe
 from rag.prompting import prompt, token_counter
 from tests.doubles import ScriptedLLM
 

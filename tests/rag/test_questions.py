@@ -10,11 +10,11 @@ import pytest
 
 from rag.config import LOCAL_MODELS, MULTILINGUAL_MODEL
 from rag.embedding.adapter import QuestionEmbedding
-from rag.embedding.factory import make_embedder
-from rag.embedding.local import LocalEmbedding
 from rag.errors import BadKey, ModelError, ModelMissing, ServerDown, SpaceRefused
 from rag.explaining import explain
 from rag.manifest import VerdictName
+from rag.models.factory import make_embedder
+from rag.models.local import LocalEmbedding
 from rag.notebook import Notebook
 from rag.questions import Questions
 from rag.spaces import Space, draft

@@ -13,9 +13,9 @@ from rag.errors import BadKey, Cancelled, ConfigError, ServerDown
 from rag.evaluation.question_set import Question
 from rag.evaluation.trial import asked
 from rag.explaining import explain
-from rag.llms import make_llm
+from rag.models.llms import make_llm
+from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker
 from rag.notebook import Notebook
-from rag.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker
 from rag.reranking import permutation
 from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM, embedder_of

@@ -10,9 +10,9 @@ import pytest
 
 from rag.canary import CANARY_COSINE, CANARY_TEXTS
 from rag.config import Config
-from rag.embedding.embedder import Embedder
 from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, VectorInvalid
 from rag.manifest import FORMAT, dump_checked
+from rag.models.embedder import Embedder
 from rag.spaces import Space, Spaces
 from rag.storage.objects import Objects
 from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.embedding.tokens import Cl100kTokenizer, MiniLmTokenizer
+from rag.models.tokens import Cl100kTokenizer, MiniLmTokenizer
 from rag.reading.places import Heading, Page, Reading
 from rag.splitting import Piece, split
 

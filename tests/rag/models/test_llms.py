@@ -9,9 +9,9 @@ import time
 import pytest
 
 from rag.config import Config, Secret
-from rag.embedding.endpoint import Endpoint, Patience
 from rag.errors import BadKey, BadReply, Cancelled, ConfigError, ContextTooLong, ModelError, QuotaExceeded, ServerDown
-from rag.llms import LlmUsage, TextStream, make_llm, stream
+from rag.models.endpoint import Endpoint, Patience
+from rag.models.llms import LlmUsage, TextStream, make_llm, stream
 from rag.prices import chat_price, embedding_price
 from tests.doubles import ScriptedLLM, ask
 from tests.servers import CHAT_MODEL, CHUNK, GOOD_KEY, Misbehaving, events, failure, free_port, hang, status, talk

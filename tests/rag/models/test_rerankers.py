@@ -12,7 +12,7 @@ import pytest
 from rag.citations import Passage
 from rag.config import Config
 from rag.errors import ConfigError, ModelError
-from rag.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker, make_reranker
+from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker, make_reranker
 from tests.doubles import ScriptedLLM
 
 

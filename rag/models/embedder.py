@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from rag.embedding.endpoint import Endpoint, Patience
 from rag.errors import Cancelled, VectorInvalid
 from rag.fingerprint import Role
+from rag.models.endpoint import Endpoint, Patience
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -166,7 +166,7 @@ class Embedder:
                 answer = self._attempt(sent, role)
             else:
                 # Here, because it imports openai: half a second that the local model never needs.
-                from rag.embedding.retries import persist
+                from rag.models.retries import persist
 
                 answer = persist(
                     lambda: self._attempt(sent, role),

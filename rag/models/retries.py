@@ -12,9 +12,9 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
-from rag.embedding import failures
-from rag.embedding.endpoint import Endpoint, Patience
 from rag.errors import Cancelled
+from rag.models import failures
+from rag.models.endpoint import Endpoint, Patience
 
 T = TypeVar("T")
 

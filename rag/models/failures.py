@@ -11,8 +11,8 @@ import httpx
 import openai
 
 from rag.config import Secret
-from rag.embedding.endpoint import Endpoint
 from rag.errors import BadKey, BadReply, ContextTooLong, ModelError, QuotaExceeded, ServerDown
+from rag.models.endpoint import Endpoint
 
 # Words by which servers say that a text is too long: OpenAI, llama.cpp (status 400 for chat, 500 for embeddings),
 # vLLM, Ollama, TEI.

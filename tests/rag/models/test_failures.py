@@ -9,9 +9,9 @@ import openai
 import pytest
 
 from rag.config import Config, Secret
-from rag.embedding.endpoint import Endpoint, embedding_endpoint
-from rag.embedding.failures import passing, retry_after, scrub, translate
 from rag.errors import BadKey, BadReply, ContextTooLong, ModelError, QuotaExceeded, ServerDown
+from rag.models.endpoint import Endpoint, embedding_endpoint
+from rag.models.failures import passing, retry_after, scrub, translate
 
 KEY = "sk-proj-Abc123_very-secret"
 ENDPOINT = Endpoint("EMBED", "text-embedding-3-small", "https://api.example.com:8443/v1", Secret(KEY))

@@ -9,7 +9,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
 
 from rag.config import LOCAL_MODEL, MULTILINGUAL_MODEL
-from rag.embedding import minilm, multilingual
+from rag.models import minilm, multilingual
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

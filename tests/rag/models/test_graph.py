@@ -7,8 +7,8 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from rag.embedding import minilm
-from rag.embedding.graph import fused
+from rag.models import minilm
+from rag.models.graph import fused
 
 TEXTS = (
     "That is a happy person",

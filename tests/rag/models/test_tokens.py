@@ -12,7 +12,8 @@ import pytest
 import tiktoken
 
 from rag.config import MULTILINGUAL_MODEL, Config
-from rag.embedding.tokens import (
+from rag.errors import ModelMissing
+from rag.models.tokens import (
     CL100K_DIGEST,
     MINILM_DIGEST,
     MINILM_TOKENIZER,
@@ -27,7 +28,6 @@ from rag.embedding.tokens import (
     pieces,
     tokenizer_for,
 )
-from rag.errors import ModelMissing
 
 MIXED = "Héllo wörld! 日本語 🎉🎉 naïve\r\n\tcode(x)=1234567; <|endoftext|> isn't\n\n  two"
 TOKENIZERS = (MiniLmTokenizer(), Cl100kTokenizer())
@@ -124,7 +124,7 @@ def test_a_file_that_is_missing_or_differs_is_named(tmp_path: Path) -> None:
 def test_importing_is_cheap() -> None:
     heavy = "{'llama_index.core', 'onnxruntime', 'openai', 'tokenizers', 'tiktoken'}"
     code = (
-        "import sys, rag.embedding, rag.prices, rag.embedding.tokens, rag.embedding.factory\n"
+        "import sys, rag.embedding, rag.prices, rag.models.tokens, rag.models.factory\n"
         f"print({heavy} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rag.embedding import embedder as room
-from rag.embedding.embedder import Embedder, Usage
 from rag.errors import Cancelled, VectorInvalid
 from rag.fingerprint import Role
+from rag.models import embedder as room
+from rag.models.embedder import Embedder, Usage
 from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of
 
 TEXTS = [f"text {number} " + "word " * (number % 7) for number in range(50)]

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.embedding.graph import fused
-from rag.embedding.identity import MINILM_DIGEST as MODEL_DIGEST
-from rag.embedding.identity import MINILM_DIMENSIONS as DIMENSIONS
-from rag.embedding.identity import MINILM_WINDOW as WINDOW
-from rag.embedding.tokens import MINILM_TOKENIZER, checked, minilm, pieces
 from rag.errors import ModelMissing
+from rag.models.graph import fused
+from rag.models.identity import MINILM_DIGEST as MODEL_DIGEST
+from rag.models.identity import MINILM_DIMENSIONS as DIMENSIONS
+from rag.models.identity import MINILM_WINDOW as WINDOW
+from rag.models.tokens import MINILM_TOKENIZER, checked, minilm, pieces
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from rag.config import MULTILINGUAL_MODEL, Config
-from rag.embedding import multilingual
-from rag.embedding.factory import make_embedder
-from rag.embedding.identity import identity
-from rag.embedding.local import MultilingualEmbedding
 from rag.errors import ModelMissing
+from rag.models import multilingual
+from rag.models.factory import make_embedder
+from rag.models.identity import identity
+from rag.models.local import MultilingualEmbedding
 
 CONFIG = Config(embed_model=MULTILINGUAL_MODEL)
 SENTENCES = (

@@ -1,4 +1,5 @@
-"""Chat models behind OpenAI's API, on any server, as llama-index knows them. `rag.llms` makes and streams them."""
+"""Chat models behind OpenAI's API, on any server, as llama-index knows them. `rag.models.llms` makes and streams
+them."""
 
 from __future__ import annotations
 
@@ -12,11 +13,11 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.llms.openai import OpenAI
 from llama_index.llms.openai.utils import ALL_AVAILABLE_MODELS, is_chatcomp_api_supported
 
-from rag.embedding.connection import cuttable_client, timeouts
-from rag.embedding.endpoint import Endpoint
-from rag.embedding.failures import no_answer
-from rag.embedding.tokens import bpe
 from rag.errors import BadReply, ConfigError
+from rag.models.connection import cuttable_client, timeouts
+from rag.models.endpoint import Endpoint
+from rag.models.failures import no_answer
+from rag.models.tokens import bpe
 
 TIMEOUT = 60.0  # seconds without a byte
 OPENAI_WINDOW = 128_000  # tokens, for models of OpenAI newer than llama-index's list

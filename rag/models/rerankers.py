@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
     from rag.citations import Passage
-    from rag.llms import LlmUsage
+    from rag.models.llms import LlmUsage
 
 CANDIDATES = 24
 """Passages that are looked at: three times the eight that are asked for by default. The same number for every `k`, so
@@ -78,7 +78,7 @@ class LlmReranker:
 
     def order(self, question: str, passages: Sequence[Passage], *, cancelled: IsCancelled, record: Record) -> list[int]:
         """As `Reranker.order`; a call that takes longer than the timeout is a ModelError."""
-        from rag.llms import TextStream
+        from rag.models.llms import TextStream
 
         deadline = time.monotonic() + self._timeout
         messages, shown, reply_tokens = self._asked(question, passages)

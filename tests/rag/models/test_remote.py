@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 
 from rag.config import MULTILINGUAL_MODEL, Config, Secret
-from rag.embedding.embedder import Embedder
-from rag.embedding.endpoint import Patience
-from rag.embedding.factory import COMPATIBLE_BATCH, make_embedder
 from rag.errors import (
     BadKey,
     BadReply,
@@ -24,6 +21,9 @@ from rag.errors import (
     ServerDown,
     VectorInvalid,
 )
+from rag.models.embedder import Embedder
+from rag.models.endpoint import Patience
+from rag.models.factory import COMPATIBLE_BATCH, make_embedder
 from tests import servers
 from tests.servers import EMBEDDING_DIMENSIONS, EMBEDDING_MODEL, Misbehaving, failure, free_port, hang, status, vectors
 

@@ -13,10 +13,10 @@ import openai
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.embeddings.openai import OpenAIEmbedding
 
-from rag.embedding.connection import timeouts
-from rag.embedding.endpoint import Endpoint
-from rag.embedding.failures import no_answer
 from rag.errors import BadReply
+from rag.models.connection import timeouts
+from rag.models.endpoint import Endpoint
+from rag.models.failures import no_answer
 
 TIMEOUT = 60.0  # seconds without a byte
 

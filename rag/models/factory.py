@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rag.config import MULTILINGUAL_MODEL
-from rag.embedding.embedder import Embedder
-from rag.embedding.endpoint import Patience, embedding_endpoint
-from rag.embedding.identity import MINILM_DIMENSIONS, MULTILINGUAL_DIMENSIONS
-from rag.embedding.tokens import counter_for
 from rag.errors import BadKey
+from rag.models.embedder import Embedder
+from rag.models.endpoint import Patience, embedding_endpoint
+from rag.models.identity import MINILM_DIMENSIONS, MULTILINGUAL_DIMENSIONS
+from rag.models.tokens import counter_for
 
 if TYPE_CHECKING:
     from rag.config import Config
@@ -29,8 +29,8 @@ def make_embedder(config: Config, *, patience: Patience | None = None) -> Embedd
         ModelMissing: if `local` is chosen and the model is not installed.
     """
     if config.embedder == "local":
-        from rag.embedding import minilm, multilingual
-        from rag.embedding.local import LocalEmbedding, MultilingualEmbedding
+        from rag.models import minilm, multilingual
+        from rag.models.local import LocalEmbedding, MultilingualEmbedding
 
         several = config.embed_model == MULTILINGUAL_MODEL
         (multilingual if several else minilm).installed()
@@ -48,7 +48,7 @@ def make_embedder(config: Config, *, patience: Patience | None = None) -> Embedd
         raise BadKey(
             "OPENAI_API_KEY is not set, and RAGBOOK_EMBEDDER=openai needs it. Set it, or use RAGBOOK_EMBEDDER=local."
         )
-    from rag.embedding.remote import RemoteEmbedding
+    from rag.models.remote import RemoteEmbedding
 
     return Embedder(
         RemoteEmbedding(endpoint, dimensions=config.embed_dimensions),

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from rag.config import MULTILINGUAL_MODEL
-from rag.embedding.word_tokens import BY_WORDS, WordTokens
 from rag.errors import ModelMissing
+from rag.models.word_tokens import BY_WORDS, WordTokens
 
 if TYPE_CHECKING:
     import tiktoken

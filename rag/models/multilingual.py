@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.embedding.identity import MULTILINGUAL_DIMENSIONS as DIMENSIONS
-from rag.embedding.identity import MULTILINGUAL_VERSION as VERSION
-from rag.embedding.identity import MULTILINGUAL_VOCABULARY as VOCABULARY_DIGEST
-from rag.embedding.identity import MULTILINGUAL_WEIGHTS as WEIGHTS_DIGEST
-from rag.embedding.identity import MULTILINGUAL_WINDOW as WINDOW
-from rag.embedding.tokens import checked, pieces
 from rag.errors import ModelMissing
+from rag.models.identity import MULTILINGUAL_DIMENSIONS as DIMENSIONS
+from rag.models.identity import MULTILINGUAL_VERSION as VERSION
+from rag.models.identity import MULTILINGUAL_VOCABULARY as VOCABULARY_DIGEST
+from rag.models.identity import MULTILINGUAL_WEIGHTS as WEIGHTS_DIGEST
+from rag.models.identity import MULTILINGUAL_WINDOW as WINDOW
+from rag.models.tokens import checked, pieces
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.embedding import minilm
-from rag.embedding.local import LocalEmbedding
-from rag.embedding.tokens import MINILM_TOKENIZER, MiniLmTokenizer
 from rag.errors import ModelMissing
+from rag.models import minilm
+from rag.models.local import LocalEmbedding
+from rag.models.tokens import MINILM_TOKENIZER, MiniLmTokenizer
 
 HAPPY = "That is a happy person"
 VERY_HAPPY = "That is a very happy person"

@@ -10,12 +10,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rag.embedding.connection import Line, on
-from rag.embedding.endpoint import Endpoint, Patience, llm_endpoint
-from rag.embedding.failures import no_answer, translate
-from rag.embedding.retries import persist
-from rag.embedding.tokens import count_bpe
 from rag.errors import BadKey, BadReply, Cancelled, ServerDown
+from rag.models.connection import Line, on
+from rag.models.endpoint import Endpoint, Patience, llm_endpoint
+from rag.models.failures import no_answer, translate
+from rag.models.retries import persist
+from rag.models.tokens import count_bpe
 
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage, ChatResponse
@@ -54,7 +54,7 @@ def make_llm(config: Config) -> LLM | None:
     endpoint = llm_endpoint(config)
     if config.llm == "openai" and endpoint.key is None:
         raise BadKey("OPENAI_API_KEY is not set, and RAGBOOK_LLM=openai needs it. Set it, or use RAGBOOK_LLM=none.")
-    from rag.embedding.chat import RemoteChat
+    from rag.models.chat import RemoteChat
 
     return RemoteChat(endpoint, context=config.llm_context)
 

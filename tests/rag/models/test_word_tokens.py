@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.config import MULTILINGUAL_MODEL, Config
-from rag.embedding.tokens import Cl100kTokenizer, MiniLmTokenizer, Tokenizer, tokenizer_for, tokenizer_named
-from rag.embedding.word_tokens import WordTokens
+from rag.models.tokens import Cl100kTokenizer, MiniLmTokenizer, Tokenizer, tokenizer_for, tokenizer_named
+from rag.models.word_tokens import WordTokens
 from rag.reading.places import Reading
 from rag.splitting import split
 from tests.rag.test_splitting import assert_sound
