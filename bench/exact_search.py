@@ -98,7 +98,7 @@ def vector_store(folder: str, queries: int) -> contestant.Result:
     """llama-index's interface, end to end; the first question loads the matrix."""
     from llama_index.core.vector_stores.types import VectorStoreQuery
 
-    from rag.store import LanceVectorStore
+    from rag.llamaindex.vector_store import LanceVectorStore
 
     store = LanceVectorStore.at(folder, "chunks", version=_version(folder))
 

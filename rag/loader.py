@@ -18,9 +18,10 @@ from llama_index.core.storage.index_store import SimpleIndexStore
 from rag.answering import answer
 from rag.checks import HASHED_AT_OPENING, BadFile, PinnedFiles, clear_the_way
 from rag.citations import Answer, Found, Passage
-from rag.embedding.adapter import NoTransformation, QuestionEmbedding
 from rag.errors import Damaged, NotFound
 from rag.followups import Turn
+from rag.llamaindex.question_embedding import NoTransformation, QuestionEmbedding
+from rag.llamaindex.vector_store import LanceVectorStore
 from rag.manifest import Manifest
 from rag.neighbours import Neighbours, text_of
 from rag.noticed import notice, still_bad
@@ -32,7 +33,6 @@ from rag.sources.restriction import Restriction
 from rag.spaces import Space
 from rag.storage.marks import mark
 from rag.storage.objects import translated
-from rag.store import LanceVectorStore
 from rag.tables.chunk_table import ChunkTable
 
 if TYPE_CHECKING:

@@ -28,10 +28,16 @@ HEAVY = (
 TABLES = ("rag.tables.chunk_table", "rag.tables.reader", "rag.tables.chunk_rows", "rag.tables.text_index")
 STORES = (
     *TABLES,
-    *("rag.store", "rag.snapshots", "rag.tables.vectors", "rag.sources.registry", "rag.storage.objects"),
+    *(
+        "rag.llamaindex.vector_store",
+        "rag.snapshots",
+        "rag.tables.vectors",
+        "rag.sources.registry",
+        "rag.storage.objects",
+    ),
     *("rag.tables.lance_files", "rag.tables.lance_manifest", "rag.tables.lance_errors", "rag.tables.lance_queries"),
 )
-SCREENS_LOAD_LATE = (*TABLES, "rag.store", "rag.tables.vectors", "rag.pipeline")
+SCREENS_LOAD_LATE = (*TABLES, "rag.llamaindex.vector_store", "rag.tables.vectors", "rag.pipeline")
 PURE = (
     *(
         "rag.manifest",

@@ -16,9 +16,9 @@ TEXT_INDEX = "text_idx"
 
 # Of format 1, whose index is on `text`.
 # Measured on German, Chinese, Japanese, Korean and English sentences: `simple` finds no Chinese or Japanese word at
-# all, because it cuts at spaces only; `icu` finds them, but keeps `rag.store`, `foo_bar` and `v2.3.1` whole;
-# `icu/split` finds the words and their parts. Its built-in stop words are those of all languages at once: it drops
-# `dog` (Danish) and `cat`. Hence our own short English list; with `remove_stop_words=False` every question with a
+# all, because it cuts at spaces only; `icu` finds them, but keeps `rag.llamaindex.vector_store`, `foo_bar` and `v2.3.1`
+# whole; `icu/split` finds the words and their parts. Its built-in stop words are those of all languages at once: it
+# drops `dog` (Danish) and `cat`. Hence our own short English list; with `remove_stop_words=False` every question with a
 # `the` in it would find every chunk. Stems are English: German plurals and compounds, and Korean words with their
 # endings, are found by the vectors only. No positions: quoted phrases are not asked for, and the index stays small.
 _STOP_WORDS = (

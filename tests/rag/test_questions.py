@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from rag.config import LOCAL_MODELS, MULTILINGUAL_MODEL
-from rag.embedding.adapter import QuestionEmbedding
 from rag.errors import BadKey, ModelError, ModelMissing, ServerDown, SpaceRefused
 from rag.explaining import explain
+from rag.llamaindex.question_embedding import QuestionEmbedding
 from rag.manifest import VerdictName
 from rag.models.factory import make_embedder
 from rag.models.local import LocalEmbedding

@@ -519,7 +519,7 @@ def test_a_home_without_permission(run, home, tmp_path):
     script = """
         import contextlib, io, json, os, sys
         import rag.commands.cli, rag.loader, rag.pipeline, rag.models.factory, rag.sources.registry,
-        rag.tables.vectors, rag.store from pathlib import Path
+        rag.tables.vectors, rag.llamaindex.vector_store from pathlib import Path
         home, note = Path(sys.argv[1]), sys.argv[2]
         reports = []
         def run(*arguments):

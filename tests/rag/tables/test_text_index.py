@@ -70,7 +70,7 @@ SENTENCES = {
     "ja2": "機械学習のモデルを訓練する。",
     "th": "กรุงเทพเป็นเมืองหลวงของประเทศไทย",
     "ar": "القاهرة عاصمة مصر",
-    "en": "The running dogs were chasing cats; see rag.store and foo_bar",
+    "en": "The running dogs were chasing cats; see rag.llamaindex.vector_store and foo_bar",
     "en2": "error E1234 in the café: dying is hard",
 }
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from llama_index.core.vector_stores.types import FilterCondition, FilterOperator, MetadataFilter, MetadataFilters
 
-from rag.filters import matches
+from rag.llamaindex.filters import matches
 
 DOG: dict[str, Any] = {
     "name": "Rex",
@@ -155,7 +155,7 @@ def test_no_value_of_any_type_raises(have: Any, want: Any, operator: FilterOpera
 
 def test_light_modules_import_neither_lancedb_nor_llama_index() -> None:
     code = (
-        "import sys, rag.filters, rag.tables.exact, rag.tables.lance_files;"
+        "import sys, rag.llamaindex.filters, rag.tables.exact, rag.tables.lance_files;"
         "sys.exit(any(name in sys.modules for name in ('lancedb', 'llama_index', 'pyarrow')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -30,7 +30,7 @@ from llama_index.core.vector_stores.types import (
 from numpy.typing import NDArray
 
 from rag.errors import NotFound, VectorInvalid
-from rag.filters import matches
+from rag.llamaindex.filters import matches
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.reader import TableReader

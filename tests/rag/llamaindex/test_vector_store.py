@@ -35,7 +35,7 @@ from llama_index.core.vector_stores.types import (
 )
 
 from rag.errors import NotFound, NotWritable, VectorInvalid
-from rag.store import LanceVectorStore
+from rag.llamaindex.vector_store import LanceVectorStore
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
 

@@ -31,7 +31,7 @@ if ADAPTERS.is_dir() and find_spec("haystack"):
 
 def make_store(path: str) -> object:
     """An empty store under `path`; the adapters call this."""
-    from rag.store import LanceVectorStore
+    from rag.llamaindex.vector_store import LanceVectorStore
 
     return LanceVectorStore.at(path)
 
