@@ -32,13 +32,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rag.canary import CANARY_TEXTS
 from rag.errors import NotFound
 from rag.garbage import collect
 from rag.history import forget, rollback
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
+from rag.spaces.canary import CANARY_TEXTS
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, notebook, settings, text_of
 

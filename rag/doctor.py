@@ -23,7 +23,7 @@ from rag.place import Place
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.snapshots import lease_holder
 from rag.sources.rows import SourceRow, registry_fingerprint
-from rag.spaces import Space
+from rag.spaces.saved import Space
 from rag.state import State, behind
 
 _BUILD = "Built again from the vector cache and the originals."

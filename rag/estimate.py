@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rag.canary import CANARY_TEXTS
 from rag.chunking import came_back, original_of, read_all
 from rag.config import Config
 from rag.errors import BadKey, ModelMissing, ReadError
@@ -23,7 +22,8 @@ from rag.results import Read, results, source_counts, standing
 from rag.sources import rows as planner
 from rag.sources.names import safe_name
 from rag.sources.rows import Given
-from rag.spaces import Space, draft
+from rag.spaces.canary import CANARY_TEXTS
+from rag.spaces.saved import Space, draft
 from rag.storage.originals import measured
 from rag.tables.vectors import VectorCache
 

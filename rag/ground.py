@@ -15,10 +15,10 @@ from rag.config import Config
 from rag.errors import Damaged, NotFound, StoreError
 from rag.manifest import Manifest
 from rag.place import Place
-from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.salvage import find_wanted, restore_wanted
 from rag.sources.rows import SourceRow
-from rag.spaces import Space
+from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
+from rag.spaces.saved import Space
 from rag.state import State, newest_registry
 from rag.storage.objects import make_folder, translated
 from rag.tables.chunk_table import ChunkTable

@@ -13,9 +13,9 @@ from rag.manifest import Change, Manifest, PinnedTable, Receipt, Verdict, Verdic
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.pinning import pin
 from rag.place import Place
-from rag.recipe import recipe_changes
 from rag.snapshots import lease, now, writer_name
 from rag.sources.rows import SourceRow
+from rag.spaces.recipe import recipe_changes
 from rag.state import State, only_after
 from rag.storage.marks import read_now
 from rag.tables.chunk_table import ChunkTable

@@ -30,7 +30,7 @@ from rag.questions import Questions
 from rag.reranking import Reranking
 from rag.retrieval import Searcher
 from rag.sources.restriction import Restriction
-from rag.spaces import Space
+from rag.spaces.saved import Space
 from rag.storage.marks import mark
 from rag.storage.objects import translated
 from rag.tables.chunk_table import ChunkTable

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from rag.choices import named
 from rag.errors import Damaged, NewerFormat
 from rag.fingerprint import canonical, fingerprint
+from rag.spaces.choices import named
 
 FORMAT = 1
 """Number of the storage format. It is part of every recipe and manifest; bump it when either changes meaning."""

@@ -13,7 +13,7 @@ from rag.config import Config
 from rag.manifest import Receipt
 from rag.place import Place
 from rag.progress import IsCancelled
-from rag.spaces import Space
+from rag.spaces.saved import Space
 from rag.spending import recorded
 
 if TYPE_CHECKING:

@@ -30,7 +30,6 @@ from rag.paying import MakeEmbedder, Payments
 from rag.pinning import pin, verify
 from rag.place import Place
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
-from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.results import (
     Read,
     as_it_was,
@@ -47,7 +46,8 @@ from rag.results import (
 from rag.snapshots import lease, now, writer_name
 from rag.sources import rows as planner
 from rag.sources.rows import Plan, SourceRow
-from rag.spaces import Space
+from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
+from rag.spaces.saved import Space
 from rag.state import only_after
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable

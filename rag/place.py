@@ -13,7 +13,7 @@ from rag.errors import NotFound, StoreUnavailable
 from rag.manifest import Manifest
 from rag.snapshots import Snapshots
 from rag.sources.tags import Tags
-from rag.spaces import Spaces
+from rag.spaces.saved import Spaces
 from rag.state import States
 from rag.storage.objects import Objects, open_home
 from rag.storage.originals import Originals

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rag.config import LOCAL_MODEL, LOCAL_MODELS, Config
 from rag.errors import BadKey, Damaged, ModelMissing, NotFound
 from rag.place import Place
-from rag.spaces import Space, draft
+from rag.spaces.saved import Space, draft
 from rag.spending import Purpose, Recording, recorded
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from rag.place import Place
 from rag.progress import IsCancelled, never
 from rag.salvage import find_wanted, indexed_vectors, read_again
 from rag.sources.rows import SourceRow
-from rag.spaces import Space
+from rag.spaces.saved import Space
 from rag.splitting import Piece
 
 if TYPE_CHECKING:

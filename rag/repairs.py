@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.canary import CANARY_COSINE
 from rag.checks import clear_the_way, set_aside
 from rag.config import Config
 from rag.doctor import examine
@@ -27,7 +26,8 @@ from rag.repair_costs import REBUILT, SAMPLE, WRONG_TABLE, intact_snapshots, nee
 from rag.salvage import find_wanted, read_again, refill, restore_wanted
 from rag.snapshots import lease
 from rag.sources.rows import SourceRow
-from rag.spaces import Space, draft
+from rag.spaces.canary import CANARY_COSINE
+from rag.spaces.saved import Space, draft
 from rag.spending import Recording, recorded
 from rag.splitting import Piece
 from rag.storage.objects import translated

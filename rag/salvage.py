@@ -18,9 +18,9 @@ from rag.models.tokens import tokenizer_for
 from rag.place import Place
 from rag.progress import IsCancelled, never
 from rag.reading import Readers
-from rag.recipe import same_texts, wanted_recipe
 from rag.sources.rows import SourceRow, registry_fingerprint
-from rag.spaces import Space
+from rag.spaces.recipe import same_texts, wanted_recipe
+from rag.spaces.saved import Space
 from rag.splitting import Piece, split
 from rag.state import State, behind, only_after
 from rag.storage.objects import translated

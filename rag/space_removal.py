@@ -17,7 +17,7 @@ from rag.manifest import Manifest
 from rag.outcome import count
 from rag.place import Place
 from rag.snapshots import lease
-from rag.spaces import Space
+from rag.spaces.saved import Space
 from rag.storage.arrivals import by_turns
 from rag.storage.ledger import Ledger
 from rag.storage.objects import TEMPORARY, fsync, translated

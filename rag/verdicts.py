@@ -18,8 +18,8 @@ from rag.manifest import FORMAT, Change, Counts, Manifest, Receipt, Verdict, Ver
 from rag.noticed import still_bad
 from rag.outcome import count
 from rag.place import Place
-from rag.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
 from rag.snapshots import lease_holder
+from rag.spaces.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
 from rag.state import State, behind
 
 REFUSED_STEP = "Set the model back, or build a new index for the one that answers now (build --new-space)."

@@ -119,7 +119,7 @@ def names(found: Found) -> set[str]:
 
 def total_chunks(model: CountingEmbedding) -> int:
     """Texts embedded for chunks so far: without those that only checked the model."""
-    from rag.canary import CANARY_TEXTS
+    from rag.spaces.canary import CANARY_TEXTS
 
     return sum(1 for text in model.seen if text not in CANARY_TEXTS) - model.queries
 

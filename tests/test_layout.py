@@ -18,7 +18,7 @@ import rag
 ROOT = Path(__file__).parent.parent
 BANNED_NAMES = ("utils", "helpers", "common", "manager", "service", "data", "info", "process", "handle")
 MODELS = (
-    *("rag.models", "rag.spaces", "rag.canary", "rag.answering"),
+    *("rag.models", "rag.spaces.saved", "rag.spaces.canary", "rag.answering"),
     *("openai", "onnxruntime", "llama_index.embeddings"),
 )
 HEAVY = (
@@ -48,7 +48,7 @@ PURE = (
         "rag.outcome",
         "rag.text.words",
     ),
-    *("rag.sources.names", "rag.journal", "rag.choices", "rag.tables.lance_manifest"),
+    *("rag.sources.names", "rag.journal", "rag.spaces.choices", "rag.tables.lance_manifest"),
 )
 UNTOUCHING = (
     *(
@@ -58,7 +58,7 @@ UNTOUCHING = (
         "rag.errors",
         "rag.sources.names",
         "rag.text.words",
-        "rag.choices",
+        "rag.spaces.choices",
     ),
     "rag.tables.lance_manifest",
 )

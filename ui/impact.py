@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rag.manifest import Change, Manifest
-from rag.recipe import recipe_changes, wanted_recipe
+from rag.spaces.recipe import recipe_changes, wanted_recipe
 
 if TYPE_CHECKING:
     from rag import Config, Notebook, Status

@@ -12,17 +12,17 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rag.canary import CANARY_COSINE
 from rag.cells import Cells
 from rag.errors import Damaged, NotFound, SpaceRefused
 from rag.manifest import Manifest
 from rag.moving.contents import TAGS, manifest_name, original_name, table_members
 from rag.moving.paid import read_paid
 from rag.place import Place
-from rag.recipe import recipe_fingerprint
 from rag.sources.names import safe_name
 from rag.sources.rows import SourceRow, registry_fingerprint
-from rag.spaces import Space
+from rag.spaces.canary import CANARY_COSINE
+from rag.spaces.recipe import recipe_fingerprint
+from rag.spaces.saved import Space
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of
 

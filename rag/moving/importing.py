@@ -28,8 +28,8 @@ from rag.moving.paid import read_paid
 from rag.moving.unpacking import Archive, open_archive
 from rag.outcome import count
 from rag.place import Place
-from rag.recipe import SPLITTER
 from rag.sources.rows import SourceRow
+from rag.spaces.recipe import SPLITTER
 from rag.state import State, only_after
 from rag.storage.arrivals import by_turns
 from rag.storage.objects import TEMPORARY, Objects, fsync, make_folder, open_home, translated

@@ -25,11 +25,11 @@ from rag.moving.llamaindex_sources import AdoptedSource, sources_of
 from rag.moving.llamaindex_trial import SAMPLES, Needed, compared, estimate, unit
 from rag.outcome import count
 from rag.pinning import pin, verify
-from rag.recipe import recipe_fingerprint, wanted_recipe
 from rag.snapshots import lease, now, writer_name
 from rag.sources import rows as planner
 from rag.sources.rows import SourceRow
-from rag.spaces import Space
+from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
+from rag.spaces.saved import Space
 from rag.spending import Purpose, Recording, recorded
 from rag.state import State, only_after
 from rag.storage.objects import translated

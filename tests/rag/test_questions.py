@@ -17,7 +17,7 @@ from rag.models.factory import make_embedder
 from rag.models.local import LocalEmbedding
 from rag.notebook import Notebook
 from rag.questions import Questions
-from rag.spaces import Space, draft
+from rag.spaces.saved import Space, draft
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import CANARY, answered, file, local_settings, notebook, opened, settings
 

@@ -12,21 +12,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from rag import canary
-from rag.canary import CANARY_COSINE, agreement, canary_of
 from rag.config import Config
 from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, StoreError, VectorInvalid
 from rag.fingerprint import fingerprint
 from rag.manifest import FORMAT, dump_checked, load_checked
 from rag.snapshots import now
+from rag.spaces import canary
+from rag.spaces.canary import CANARY_COSINE, agreement, canary_of
 from rag.storage.objects import Objects
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from rag.canary import Canary
     from rag.models.embedder import Embedder
+    from rag.spaces.canary import Canary
 
 
 CANARY_LOST = (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rag.choices import CHOICES, named
 from rag.config import Config
-from rag.recipe import wanted_recipe
-from rag.spaces import Space
+from rag.spaces.choices import CHOICES, named
+from rag.spaces.recipe import wanted_recipe
+from rag.spaces.saved import Space
 
 
 def fields(value, prefix=""):

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from rag import canary
-from rag.canary import CANARY_TEXTS, agreement, canary_of
+from rag.spaces import canary
+from rag.spaces.canary import CANARY_TEXTS, agreement, canary_of
 from tests.doubles import CountingEmbedding, embedder_of
 
 PLAIN = {"query_prefix": "", "text_prefix": ""}

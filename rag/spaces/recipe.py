@@ -9,7 +9,7 @@ from typing import Any
 from rag.config import Config
 from rag.fingerprint import fingerprint
 from rag.manifest import FORMAT, Change
-from rag.spaces import Space, draft
+from rag.spaces.saved import Space, draft
 
 SPLITTER = "structure/2"
 """Id of `rag.splitting`, with a number to bump when the same text would be cut into other chunks."""

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rag.canary import CANARY_COSINE, CANARY_TEXTS
 from rag.config import Config
 from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, VectorInvalid
 from rag.manifest import FORMAT, dump_checked
 from rag.models.embedder import Embedder
-from rag.spaces import Space, Spaces
+from rag.spaces.canary import CANARY_COSINE, CANARY_TEXTS
+from rag.spaces.saved import Space, Spaces
 from rag.storage.objects import Objects
 from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of
 

@@ -1,0 +1,1 @@
+"""Which vectors are comparable, and whether a model is still the one that made them."""
