@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rag.cells import Cell
     from rag.citations import Answer, Citation, Found, Passage
     from rag.config import SAVABLE, SETTINGS, Config, Secret, load_config
     from rag.errors import RagbookError
+    from rag.home.cells import Cell
+    from rag.home.verdicts import Status
     from rag.loader import Opened, open_snapshot
     from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
     from rag.notebook import Incoming, Notebook, list_notebooks, open_notebook
@@ -23,10 +24,9 @@ if TYPE_CHECKING:
     from rag.progress import Event, Stage
     from rag.sources.rows import SourceRow
     from rag.sources.sample import sample_library
-    from rag.verdicts import Status
 
 _ROOMS = {
-    "cells": ["Cell"],
+    "home.cells": ["Cell"],
     "citations": ["Answer", "Citation", "Found", "Passage"],
     "config": ["SAVABLE", "SETTINGS", "Config", "Secret", "load_config"],
     "errors": ["RagbookError"],
@@ -37,7 +37,7 @@ _ROOMS = {
     "sources.rows": ["SourceRow"],
     "progress": ["Event", "Stage"],
     "sources.sample": ["sample_library"],
-    "verdicts": ["Status"],
+    "home.verdicts": ["Status"],
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -11,13 +11,13 @@ from rag.citations import Answer, Citation, CitationStream, Found, Passage, unch
 from rag.errors import BadKey, Cancelled, ContextTooLong, ModelError
 from rag.extractive import extract
 from rag.followups import Turn, completed, leans, note_of, rewritten
+from rag.home.snapshots import now
+from rag.home.spending import record_reply, with_reply
 from rag.manifest import Receipt
 from rag.neighbours import page_at, shown
 from rag.outcome import count
 from rag.progress import IsCancelled
 from rag.relevance import quotable, relevant
-from rag.snapshots import now
-from rag.spending import record_reply, with_reply
 
 if TYPE_CHECKING:
     from rag.loader import Opened

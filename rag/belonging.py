@@ -17,9 +17,9 @@ from typing import Any
 from rag.config import Config
 from rag.errors import Damaged, ReadError
 from rag.fingerprint import vector_key
+from rag.home.place import Place
 from rag.manifest import Manifest
 from rag.models.tokens import tokenizer_named, tokenizers_of
-from rag.place import Place
 from rag.reading import Readers
 from rag.sources.rows import SourceRow
 from rag.splitting import split

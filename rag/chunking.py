@@ -12,8 +12,8 @@ import numpy.typing as npt
 from rag.config import Config
 from rag.errors import ReadError
 from rag.fingerprint import chunk_id
+from rag.home.place import Place
 from rag.models.tokens import tokenizer_for
-from rag.place import Place
 from rag.reading import Readers
 from rag.results import Read
 from rag.sources.rows import SourceRow

@@ -13,10 +13,10 @@ from rag.config import Config
 from rag.errors import BadKey, ModelMissing, ReadError
 from rag.fingerprint import vector_key
 from rag.ground import find_ground
+from rag.home.place import Place
 from rag.notebook import Incoming, Notebook, name_in_batch, origin_of
 from rag.outcome import SourceCounts, count
 from rag.paying import MakeEmbedder
-from rag.place import Place
 from rag.rehearsal import rehearsed, stand_in
 from rag.results import Read, results, source_counts, standing
 from rag.sources import rows as planner

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.errors import Damaged, NotFound
+from rag.home.place import Place
+from rag.home.snapshots import lease
 from rag.manifest import Manifest
-from rag.place import Place
-from rag.snapshots import lease
 from rag.storage.marks import read_now
 from rag.storage.objects import TEMPORARY, fsync, translated
 from rag.tables.lance_files import files_of, latest_version

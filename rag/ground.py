@@ -10,16 +10,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from rag.checks import PinnedFiles
 from rag.config import Config
 from rag.errors import Damaged, NotFound, StoreError
+from rag.home.pinned import PinnedFiles
+from rag.home.place import Place
+from rag.home.state import State, newest_registry
 from rag.manifest import Manifest
-from rag.place import Place
 from rag.salvage import find_wanted, restore_wanted
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces.saved import Space
-from rag.state import State, newest_registry
 from rag.storage.objects import make_folder, translated
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of, set_aside_torn

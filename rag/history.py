@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from rag.checks import PinnedFiles
 from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, RagbookError
+from rag.home.pinned import PinnedFiles
+from rag.home.pinning import pin
+from rag.home.place import Place
+from rag.home.snapshots import lease, now, writer_name
+from rag.home.state import State, only_after
 from rag.manifest import Change, Manifest, PinnedTable, Receipt, Verdict, VerdictName, dump_checked
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
-from rag.pinning import pin
-from rag.place import Place
-from rag.snapshots import lease, now, writer_name
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_changes
-from rag.state import State, only_after
 from rag.storage.marks import read_now
 from rag.tables.chunk_table import ChunkTable
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.errors import Damaged, NotFound, StoreError
+from rag.home.place import Place
 from rag.manifest import Manifest
-from rag.place import Place
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import shape_of
 from rag.tables.reader import TableReader

@@ -16,15 +16,15 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.index_store import SimpleIndexStore
 
 from rag.answering import answer
-from rag.checks import HASHED_AT_OPENING, BadFile, PinnedFiles, clear_the_way
 from rag.citations import Answer, Found, Passage
 from rag.errors import Damaged, NotFound
 from rag.followups import Turn
+from rag.home.noticed import notice, still_bad
+from rag.home.pinned import HASHED_AT_OPENING, BadFile, PinnedFiles, clear_the_way
 from rag.llamaindex.question_embedding import NoTransformation, QuestionEmbedding
 from rag.llamaindex.vector_store import LanceVectorStore
 from rag.manifest import Manifest
 from rag.neighbours import Neighbours, text_of
-from rag.noticed import notice, still_bad
 from rag.progress import IsCancelled, never
 from rag.questions import Questions
 from rag.reranking import Reranking

@@ -13,22 +13,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag.cells import Cell, Cells
 from rag.citations import Answer
 from rag.config import SAVABLE, Config, load_config
 from rag.errors import ConfigError, Conflict, Damaged, NotFound, ReadError, StoreError
+from rag.home.cells import Cell, Cells
+from rag.home.place import Place, place_of
+from rag.home.snapshots import lease, now
+from rag.home.state import State, newest_registry, only_after
+from rag.home.verdicts import Status, look
 from rag.manifest import Change, Manifest, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
-from rag.place import Place, place_of
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
-from rag.snapshots import lease, now
 from rag.sources import rows as planner
 from rag.sources.names import safe_name
 from rag.sources.rows import SourceRow
 from rag.sources.tags import ById, changed, clean_tag, newly, refuse_absent
-from rag.state import State, newest_registry, only_after
 from rag.storage.objects import open_home, translated
-from rag.verdicts import Status, look
 
 if TYPE_CHECKING:
     from rag.estimate import Estimate
@@ -295,7 +295,7 @@ class Notebook:
         Raises:
             ModelError: the model cannot be made or fails.
         """
-        from rag.spending import recorded
+        from rag.home.spending import recorded
 
         embedder = self.make_embedder(self.config)
         with recorded(self.place, embedder, self.config.embed_model, "canary", snapshot=None):

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.config import Config
+from rag.home.place import Place
+from rag.home.spending import recorded
 from rag.manifest import Receipt
-from rag.place import Place
 from rag.progress import IsCancelled
 from rag.spaces.saved import Space
-from rag.spending import recorded
 
 if TYPE_CHECKING:
     from rag.models.embedder import Embedder, Usage

@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.belonging import Shelf, sort_out
-from rag.cells import Cells
 from rag.config import Config
 from rag.errors import Damaged, NotFound
+from rag.home.cells import Cells
+from rag.home.place import Place
 from rag.manifest import Manifest, load_checked
 from rag.outcome import count
-from rag.place import Place
 from rag.sources.rows import SourceRow
 from rag.tables.chunk_table import ChunkTable
 

@@ -19,10 +19,12 @@ from rag.config import Config
 from rag.errors import Busy, RagbookError
 from rag.garbage import GRACE_SECONDS, Garbage, collect, find
 from rag.history import unkeep
+from rag.home.pinning import pin, verify
+from rag.home.place import Place
+from rag.home.snapshots import lease, now, writer_name
+from rag.home.state import State, newest_registry, only_after
 from rag.manifest import Change, Counts, Receipt, Verdict, VerdictName, dump_checked
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
-from rag.pinning import pin, verify
-from rag.place import Place
 from rag.purge_plan import (
     PurgePlan,
     digests_of,
@@ -34,9 +36,7 @@ from rag.purge_plan import (
     shared_by_others,
     unfinished,
 )
-from rag.snapshots import lease, now, writer_name
 from rag.sources.rows import SourceRow, registry_fingerprint
-from rag.state import State, newest_registry, only_after
 from rag.storage.arrivals import by_turns
 from rag.storage.marks import read_now
 from rag.storage.objects import TEMPORARY, translated

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from rag.config import LOCAL_MODEL, LOCAL_MODELS, Config
 from rag.errors import BadKey, Damaged, ModelMissing, NotFound
-from rag.place import Place
+from rag.home.place import Place
+from rag.home.spending import Purpose, Recording, recorded
 from rag.spaces.saved import Space, draft
-from rag.spending import Purpose, Recording, recorded
 
 if TYPE_CHECKING:
     import numpy as np

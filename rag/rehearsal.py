@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rag.place import Place
+from rag.home.place import Place
 from rag.storage.objects import Objects, translated
 
 # What is pinned is linked after what pins it: else a build that publishes meanwhile would look damaged.

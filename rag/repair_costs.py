@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rag.checks import PinnedFiles
 from rag.config import Config
 from rag.errors import NotFound, StoreError
 from rag.findings import Examination
 from rag.fingerprint import vector_key
+from rag.home.pinned import PinnedFiles
+from rag.home.place import Place
 from rag.inspections import cached_keys
 from rag.manifest import Manifest
 from rag.models.endpoint import embedding_endpoint
 from rag.outcome import count
-from rag.place import Place
 from rag.progress import IsCancelled, never
 from rag.salvage import find_wanted, indexed_vectors, read_again
 from rag.sources.rows import SourceRow

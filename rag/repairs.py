@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.checks import clear_the_way, set_aside
 from rag.config import Config
 from rag.doctor import examine
 from rag.errors import Damaged, RagbookError, SpaceRefused
 from rag.findings import Finding
 from rag.garbage import collect
+from rag.home.pinned import clear_the_way, set_aside
+from rag.home.place import Place
+from rag.home.snapshots import lease
+from rag.home.spending import Recording, recorded
 from rag.outcome import Outcome, count
 from rag.paying import MakeEmbedder
 from rag.pipeline import build_held
-from rag.place import Place
 from rag.progress import IsCancelled, OnEvent, ignore, never
 from rag.repair_costs import REBUILT, SAMPLE, WRONG_TABLE, intact_snapshots, needs, vectors_in_index
 from rag.salvage import find_wanted, read_again, refill, restore_wanted
-from rag.snapshots import lease
 from rag.sources.rows import SourceRow
 from rag.spaces.canary import CANARY_COSINE
 from rag.spaces.saved import Space, draft
-from rag.spending import Recording, recorded
 from rag.splitting import Piece
 from rag.storage.objects import translated
 from rag.tables.vectors import VectorCache

@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rag.errors import BadKey, Cancelled, ModelError
+from rag.home.spending import record_reply, with_reply
 from rag.models.rerankers import CANDIDATES
 from rag.progress import IsCancelled, never
-from rag.spending import record_reply, with_reply
 
 if TYPE_CHECKING:
     from rag.citations import Found, Passage

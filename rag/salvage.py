@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from rag.checks import bad_original, set_aside
 from rag.config import Config
 from rag.errors import Cancelled, Damaged, ReadError, StoreError, StoreUnavailable
-from rag.evidence import gather
 from rag.fingerprint import vector_key
+from rag.home.evidence import gather
+from rag.home.pinned import bad_original, set_aside
+from rag.home.place import Place
+from rag.home.state import State, behind, only_after
 from rag.manifest import Manifest
 from rag.models.tokens import tokenizer_for
-from rag.place import Place
 from rag.progress import IsCancelled, never
 from rag.reading import Readers
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces.recipe import same_texts, wanted_recipe
 from rag.spaces.saved import Space
 from rag.splitting import Piece, split
-from rag.state import State, behind, only_after
 from rag.storage.objects import translated
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import latest_version

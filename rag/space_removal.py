@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag.errors import Damaged, NotFound, RagbookError
+from rag.home.place import Place
+from rag.home.snapshots import lease
 from rag.manifest import Manifest
 from rag.outcome import count
-from rag.place import Place
-from rag.snapshots import lease
 from rag.spaces.saved import Space
 from rag.storage.arrivals import by_turns
 from rag.storage.ledger import Ledger

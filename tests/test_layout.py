@@ -30,7 +30,7 @@ STORES = (
     *TABLES,
     *(
         "rag.llamaindex.vector_store",
-        "rag.snapshots",
+        "rag.home.snapshots",
         "rag.tables.vectors",
         "rag.sources.registry",
         "rag.storage.objects",
@@ -48,7 +48,7 @@ PURE = (
         "rag.outcome",
         "rag.text.words",
     ),
-    *("rag.sources.names", "rag.journal", "rag.spaces.choices", "rag.tables.lance_manifest"),
+    *("rag.sources.names", "rag.home.journal", "rag.spaces.choices", "rag.tables.lance_manifest"),
 )
 UNTOUCHING = (
     *(
@@ -209,7 +209,7 @@ def test_every_module_says_what_it_is() -> None:
 # ---------------------------------------------------------------------- circles
 
 CIRCLES: tuple[frozenset[str], ...] = (
-    frozenset({"rag.checks", "rag.place", "rag.sources.registry", "rag.sources.tags"}),
+    frozenset({"rag.home.pinned", "rag.home.place", "rag.sources.registry", "rag.sources.tags"}),
     frozenset({"rag.models.tokens", "rag.models.word_tokens"}),
     frozenset({"rag.estimate", "rag.notebook"}),
     frozenset({"rag.answering", "rag.loader"}),

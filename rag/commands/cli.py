@@ -42,6 +42,7 @@ from rag.errors import (
     SpaceRefused,
     StoreUnavailable,
 )
+from rag.home.verdicts import Status
 from rag.manifest import Manifest, VerdictName
 from rag.notebook import Incoming, Notebook
 from rag.outcome import ChunkCounts, SourceCounts, count
@@ -49,7 +50,6 @@ from rag.progress import Event, Stage
 from rag.sources.folders import collect
 from rag.sources.restriction import Restriction
 from rag.storage.objects import translate
-from rag.verdicts import Status
 
 if TYPE_CHECKING:
     from rag.loader import Opened

@@ -6,9 +6,9 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from rag.citations import Answer, Citation, Found
+from rag.home.verdicts import Status
 from rag.manifest import Manifest, Receipt, VerdictName
 from rag.outcome import Outcome, count
-from rag.verdicts import Status
 
 if TYPE_CHECKING:
     from rag.explaining import Explanation

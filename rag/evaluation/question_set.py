@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag.cells import Cell
 from rag.errors import QuestionSetInvalid
+from rag.home.cells import Cell
 
 _NAMES = {
     "question": "question",

@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rag.cells import Cells
 from rag.errors import Damaged, NotFound, SpaceRefused
+from rag.home.cells import Cells
+from rag.home.place import Place
 from rag.manifest import Manifest
 from rag.moving.contents import TAGS, manifest_name, original_name, table_members
 from rag.moving.paid import read_paid
-from rag.place import Place
 from rag.sources.names import safe_name
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces.canary import CANARY_COSINE

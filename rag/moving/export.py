@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.checks import PinnedFiles
 from rag.errors import Damaged, NotFound
+from rag.home.pinned import PinnedFiles
+from rag.home.pinning import pin
+from rag.home.place import Place
 from rag.manifest import Change, Manifest, PinnedTable, Receipt
 from rag.moving.contents import TAGS, manifest_name, original_name
 from rag.moving.packing import Packing
 from rag.moving.paid import write_paid
 from rag.outcome import count
-from rag.pinning import pin
-from rag.place import Place
 from rag.sources.rows import SourceRow
 from rag.sources.tags import Tagged
 from rag.storage.objects import Objects
@@ -28,7 +28,7 @@ from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import set_aside_torn, shape_of
 
 if TYPE_CHECKING:
-    from rag.cells import Cell
+    from rag.home.cells import Cell
     from rag.notebook import Notebook
 
 WRITER = "archive"

@@ -21,16 +21,16 @@ from pathlib import Path
 
 from rag.config import SETTINGS, Config, check_slug
 from rag.errors import AlreadyExists, ConfigError, Damaged, DiskFull
+from rag.home.place import Place
+from rag.home.state import State, only_after
 from rag.manifest import Manifest, Receipt
 from rag.moving.checks import checked_snapshot
 from rag.moving.contents import CONTENTS
 from rag.moving.paid import read_paid
 from rag.moving.unpacking import Archive, open_archive
 from rag.outcome import count
-from rag.place import Place
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import SPLITTER
-from rag.state import State, only_after
 from rag.storage.arrivals import by_turns
 from rag.storage.objects import TEMPORARY, Objects, fsync, make_folder, open_home, translated
 from rag.tables.vectors import VectorCache

@@ -15,8 +15,8 @@ import lancedb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rag.checks import clear_the_way
 from rag.errors import Conflict, Damaged, StoreError
+from rag.home.pinned import clear_the_way
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.storage.objects import make_folder, translated
 from rag.tables.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync

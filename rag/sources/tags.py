@@ -176,7 +176,7 @@ class Tags:
     def repair(self) -> list[str]:
         """Make the newest tags that pass their check the ones that count; what is damaged is moved aside. Says what was
         done, in sentences; nothing where all is well."""
-        from rag.checks import set_aside  # imports the place, which imports this
+        from rag.home.pinned import set_aside  # imports the place, which imports this
 
         while True:
             number = self._next_number()  # before the look, so that what another writes after it is not undone

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from rag.config import Config
 from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, StoreError, VectorInvalid
 from rag.fingerprint import fingerprint
+from rag.home.snapshots import now
 from rag.manifest import FORMAT, dump_checked, load_checked
-from rag.snapshots import now
 from rag.spaces import canary
 from rag.spaces.canary import CANARY_COSINE, agreement, canary_of
 from rag.storage.objects import Objects

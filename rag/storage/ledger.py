@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Literal
 
 from rag.errors import StoreError
+from rag.home.snapshots import now
 from rag.outcome import count
-from rag.snapshots import now
 from rag.storage.objects import Objects, fsync, make_folder, translated
 
 By = Literal["day", "notebook", "model", "purpose"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from rag.cells import Cell
 from rag.citations import cited
 from rag.claims.markers import as_streamed
-from tests.rag.test_cells import ANSWER
+from rag.home.cells import Cell
+from tests.rag.home.test_cells import ANSWER
 from tests.rag.test_citations import ALL
 from ui.cells import _chipped
 from ui.untrusted import answer_html

@@ -23,13 +23,13 @@ from rag.doctor import examine
 from rag.errors import Busy, Conflict, RagbookError
 from rag.garbage import collect
 from rag.history import forget
+from rag.home.snapshots import now
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.pipeline import build_held
 from rag.progress import Event, Stage
 from rag.salvage import Wanted, restore_wanted
-from rag.snapshots import now
 from rag.sources.rows import Given, register, registry_fingerprint
 from tests.doubles import CountingEmbedding
 from tests.notebooks import ROOT, file, hits, notebook, opened, python, said, text_of, total_chunks

@@ -13,11 +13,11 @@ import pytest
 
 from rag.errors import Busy, Cancelled, Damaged, NotFound, RagbookError
 from rag.history import forget, keep, kept, rollback
+from rag.home.snapshots import lease
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.purge_plan import plan_purge
 from rag.purging import purge
-from rag.snapshots import lease
 from rag.storage.originals import Originals
 from rag.text.analysis import terms
 from tests.doubles import CountingEmbedding
@@ -304,7 +304,7 @@ def test_what_is_refused_changes_nothing(home, secret):
 KILLED = """
     import json, os, shutil, signal, sys
     from pathlib import Path
-    from rag.place import Place
+    from rag.home.place import Place
     from rag.storage.objects import Objects
     import rag.purging, rag.garbage, rag.tables.chunk_table, rag.tables.vectors
 

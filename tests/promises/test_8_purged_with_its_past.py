@@ -12,10 +12,10 @@ from rag.config import MULTILINGUAL_MODEL, Config
 from rag.errors import Busy, Cancelled
 from rag.garbage import collect
 from rag.history import forget
+from rag.home.snapshots import lease
 from rag.notebook import Incoming, Notebook
 from rag.purge_plan import plan_purge
 from rag.purging import purge
-from rag.snapshots import lease
 from rag.tables.vectors import VectorCache
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import answered, file, notebook, opened, paragraphs, python, settings, text_of

@@ -15,9 +15,9 @@ import pytest
 
 from rag.commands.cli import main
 from rag.errors import Cancelled, QuotaExceeded, SpaceRefused
+from rag.home.snapshots import lease
 from rag.manifest import VerdictName, dump_checked
 from rag.notebook import Notebook
-from rag.snapshots import lease
 from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import file, notebook, opened, settings, text_of

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.citations import Citation, CitationStream, Passage, cited, marked, unchecked
-from tests.rag.test_cells import ANSWER
+from tests.rag.home.test_cells import ANSWER
 
 
 def passage(n: int, text: str, *, start: int | None = 1000, page: int | None = None) -> Passage:

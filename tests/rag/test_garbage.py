@@ -11,9 +11,9 @@ import pytest
 from rag.errors import Busy, Cancelled, NotFound
 from rag.garbage import collect, find
 from rag.history import forget
+from rag.home.snapshots import lease
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
-from rag.snapshots import lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, notebook, opened, settings, text_of
 

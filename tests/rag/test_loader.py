@@ -9,8 +9,8 @@ from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
-from rag.checks import HASHED_AT_OPENING
 from rag.errors import Damaged, ModelError, NotFound, RagbookError
+from rag.home.pinned import HASHED_AT_OPENING
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from tests.doubles import CountingEmbedding

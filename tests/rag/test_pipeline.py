@@ -7,10 +7,10 @@ import shutil
 import pytest
 
 from rag.errors import Busy, Cancelled, Damaged, QuotaExceeded
+from rag.home.snapshots import lease
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.progress import Stage
-from rag.snapshots import lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import (
     CANARY,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rag.place import place_of
+from rag.home.place import place_of
 from rag.rehearsal import rehearsed, stand_in
 from rag.spaces.saved import Space
 from rag.storage.originals import Originals

@@ -12,8 +12,8 @@ from rag.doctor import examine
 from rag.errors import Busy, Cancelled, NotFound, RagbookError
 from rag.garbage import collect
 from rag.history import forget
+from rag.home.snapshots import lease
 from rag.manifest import VerdictName
-from rag.snapshots import lease
 from rag.space_removal import remove_space
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, python, settings, text_of
@@ -99,7 +99,7 @@ def test_a_build_that_is_under_way_in_any_notebook_is_waited_for_and_seen(tmp_pa
 KILLED = """
 import os, signal, sys
 from rag.config import Config
-from rag.place import place_of
+from rag.home.place import place_of
 from rag.space_removal import remove_space
 
 home, fingerprint, event, nth = sys.argv[1:]

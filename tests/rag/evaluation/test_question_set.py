@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from rag.cells import Cell
 from rag.citations import Answer, Citation
 from rag.errors import QuestionSetInvalid
 from rag.evaluation.question_set import (
@@ -18,6 +17,7 @@ from rag.evaluation.question_set import (
     save_questions,
     written,
 )
+from rag.home.cells import Cell
 from rag.manifest import Receipt, VerdictName
 
 

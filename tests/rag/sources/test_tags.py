@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import Damaged, NewerFormat, NotFound, TagInvalid
+from rag.home.snapshots import lease
 from rag.manifest import dump_checked
-from rag.snapshots import lease
 from rag.sources.tags import MOST, Tags, alike, changed, clean_tag, known_tags, refuse_absent
 from rag.storage.objects import Objects
 from tests.doubles import CountingEmbedding

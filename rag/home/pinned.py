@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rag.home.place import Place
 from rag.manifest import Manifest, PinnedFile
-from rag.place import Place
 from rag.storage.originals import Originals
 from rag.tables.lance_files import latest_version, set_aside_torn
 

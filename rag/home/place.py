@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from rag.config import Config, check_slug
 from rag.errors import NotFound, StoreUnavailable
+from rag.home.snapshots import Snapshots
+from rag.home.state import States
 from rag.manifest import Manifest
-from rag.snapshots import Snapshots
 from rag.sources.tags import Tags
 from rag.spaces.saved import Spaces
-from rag.state import States
 from rag.storage.objects import Objects, open_home
 from rag.storage.originals import Originals
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from rag.errors import Busy, Cancelled, Conflict, Damaged, NewerFormat, NotFound, NotWritable
+from rag.home.snapshots import Snapshots, lease, lease_holder, now, writer_name
 from rag.manifest import FORMAT, Counts, Manifest, Receipt, VerdictName, dump_checked
-from rag.snapshots import Snapshots, lease, lease_holder, now, writer_name
 from rag.storage.objects import Objects
 from tests.privileges import permissions_count
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.cells import Cell, Cells
 from rag.citations import Answer, Citation, Passage
 from rag.errors import AlreadyExists
+from rag.home.cells import Cell, Cells
 from rag.manifest import FORMAT, Receipt, VerdictName, dump_checked
 from rag.sources.restriction import Restriction
 from rag.storage.objects import Objects

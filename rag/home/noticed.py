@@ -8,9 +8,9 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from rag.checks import BadFile, PinnedFiles
+from rag.home.pinned import BadFile, PinnedFiles
+from rag.home.place import Place
 from rag.manifest import Manifest
-from rag.place import Place
 
 _noticed: dict[tuple[Path, int], set[str]] = {}
 _lock = threading.Lock()

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.errors import Damaged
+from rag.home.place import Place
 from rag.manifest import PinnedFile, PinnedTable
-from rag.place import Place
 from rag.storage.objects import fsync, translated
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable

@@ -9,8 +9,8 @@ import pytest
 
 from rag.config import Config
 from rag.errors import Damaged
-from rag.pinning import pin, verify
-from rag.place import Place, place_of
+from rag.home.pinning import pin, verify
+from rag.home.place import Place, place_of
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
 

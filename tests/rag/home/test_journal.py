@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.journal import Interrupted, Journal
+from rag.home.journal import Interrupted, Journal
 
 
 def test_a_note_comes_back_until_it_is_cleared(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from rag.errors import RagbookError, StoreError
+from rag.home.place import Place
 from rag.manifest import Receipt
 from rag.outcome import count
-from rag.place import Place
 from rag.storage.ledger import Entry, Ledger, entry, summed
 
 if TYPE_CHECKING:

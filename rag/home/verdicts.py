@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rag.checks import PinnedFiles
 from rag.config import Config
 from rag.errors import ConfigError, Damaged, NewerFormat, NotFound, StoreError
-from rag.journal import Interrupted, Journal
+from rag.home.journal import Interrupted, Journal
+from rag.home.noticed import still_bad
+from rag.home.pinned import PinnedFiles
+from rag.home.place import Place
+from rag.home.snapshots import lease_holder
+from rag.home.state import State, behind
 from rag.manifest import FORMAT, Change, Counts, Manifest, Receipt, Verdict, VerdictName
-from rag.noticed import still_bad
 from rag.outcome import count
-from rag.place import Place
-from rag.snapshots import lease_holder
 from rag.spaces.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
-from rag.state import State, behind
 
 REFUSED_STEP = "Set the model back, or build a new index for the one that answers now (build --new-space)."
 REFUSED_CHANGE = Change("embedder.model", "the model of the saved vectors", "another model under the same name")

@@ -6,8 +6,8 @@ import pytest
 
 from rag.config import Config
 from rag.errors import ConfigError
+from rag.home.place import Place, place_of
 from rag.manifest import Counts, Manifest, PinnedFile, PinnedTable, Receipt, VerdictName
-from rag.place import Place, place_of
 
 CHUNKS = PinnedTable(
     "index/r/chunks.lance", 1, 1, (PinnedFile("data/a.lance", 3, ""), PinnedFile("v/1.manifest", 2, ""))

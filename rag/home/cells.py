@@ -9,8 +9,8 @@ from typing import Any
 
 from rag.citations import Answer, Citation, Passage
 from rag.errors import Damaged, NotFound
+from rag.home.snapshots import now
 from rag.manifest import FORMAT, Receipt, VerdictName, dump_checked, load_checked
-from rag.snapshots import now
 from rag.sources.restriction import Restriction
 from rag.storage.objects import Objects
 

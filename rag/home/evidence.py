@@ -12,15 +12,15 @@ from dataclasses import replace
 from itertools import product
 from math import prod
 
-from rag.cells import Cells
-from rag.checks import bad_original
 from rag.errors import NotFound, StoreError
 from rag.fingerprint import fingerprint
+from rag.home.cells import Cells
+from rag.home.pinned import bad_original
+from rag.home.place import Place
+from rag.home.snapshots import now
+from rag.home.state import State
 from rag.manifest import Manifest
-from rag.place import Place
-from rag.snapshots import now
 from rag.sources.rows import SourceRow, registry_fingerprint
-from rag.state import State
 from rag.tables.chunk_table import ChunkTable
 
 _TRIED_AT_MOST = 20_000

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from rag.errors import NewerFormat
+from rag.home.state import NO_SOURCES, State, States
 from rag.manifest import FORMAT, Change, dump_checked
-from rag.state import NO_SOURCES, State, States
 from rag.storage.objects import Objects
 
 SPAWN = multiprocessing.get_context("spawn")

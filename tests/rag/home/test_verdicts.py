@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rag.errors import Cancelled, QuotaExceeded
+from rag.home.snapshots import lease
 from rag.manifest import VerdictName, dump_checked
-from rag.snapshots import lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, opened, settings, text_of
 

@@ -1,0 +1,1 @@
+"""One notebook on the disk: what is wanted, what is published, what an opening finds."""
