@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bench.figures import Report
-from rag.citations import Answer
+from rag.citing.checking import Answer
 from rag.config import Config
 from rag.loader import Opened, open_snapshot
 from rag.models.embedder import Embedder

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.citations import Citation, Passage, State, cited
-from rag.claims.sentences import whole_sentences
+from rag.citing.checking import Citation, Passage, State, cited
+from rag.citing.claims.sentences import whole_sentences
 
 TRUE = ("quote", "paraphrase", "reordered")
 """Kinds whose claim is in the cited passage; `misattributed` is in another one, all others are in none."""

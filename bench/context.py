@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.answers import accepted, lines, plain
 from bench.figures import Report
-from rag.citations import Found, Passage
+from rag.citing.checking import Found, Passage
 from rag.config import Config
 from rag.loader import Opened, open_snapshot
 from rag.models.llms import make_llm

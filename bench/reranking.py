@@ -19,7 +19,7 @@ import ir_measures
 from bench.figures import Report
 from bench.judged import find, questions_of
 from bench.meter import Meter, cpu
-from rag.citations import Passage
+from rag.citing.checking import Passage
 from rag.config import Config
 from rag.errors import ConfigError
 from rag.loader import Opened, open_snapshot

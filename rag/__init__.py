@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rag.citations import Answer, Citation, Found, Passage
+    from rag.citing.checking import Answer, Citation, Found, Passage
     from rag.config import SAVABLE, SETTINGS, Config, Secret, load_config
     from rag.errors import RagbookError
     from rag.home.cells import Cell
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "home.cells": ["Cell"],
-    "citations": ["Answer", "Citation", "Found", "Passage"],
+    "citing.checking": ["Answer", "Citation", "Found", "Passage"],
     "config": ["SAVABLE", "SETTINGS", "Config", "Secret", "load_config"],
     "errors": ["RagbookError"],
     "loader": ["Opened", "open_snapshot"],

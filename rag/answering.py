@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from rag.citations import Answer, Citation, CitationStream, Found, Passage, unchecked
+from rag.citing.checking import Answer, Citation, CitationStream, Found, Passage, unchecked
 from rag.errors import BadKey, Cancelled, ContextTooLong, ModelError
 from rag.extractive import extract
 from rag.followups import Turn, completed, leans, note_of, rewritten

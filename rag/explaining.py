@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from rag.citations import Passage
+from rag.citing.checking import Passage
 from rag.errors import BadKey, ContextTooLong
 from rag.extractive import extract
 from rag.manifest import Receipt

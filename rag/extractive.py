@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rag.citations import Citation, Passage
+from rag.citing.checking import Citation, Passage
 from rag.text.words import content_words, sentences
 
 if TYPE_CHECKING:

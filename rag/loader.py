@@ -16,7 +16,7 @@ from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.index_store import SimpleIndexStore
 
 from rag.answering import answer
-from rag.citations import Answer, Found, Passage
+from rag.citing.checking import Answer, Found, Passage
 from rag.errors import Damaged, NotFound
 from rag.followups import Turn
 from rag.home.noticed import notice, still_bad

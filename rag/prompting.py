@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage
     from llama_index.core.llms import LLM
 
-    from rag.citations import Passage
+    from rag.citing.checking import Passage
     from rag.neighbours import Neighbours
 
 ANSWER_TOKENS = 1024

@@ -11,7 +11,7 @@ from rag.text.stopwords import NOT_LATIN, SPACELESS, question_language
 from rag.text.words import content_words
 
 if TYPE_CHECKING:
-    from rag.citations import Passage
+    from rag.citing.checking import Passage
     from rag.extractive import Extract
     from rag.tables.chunk_rows import ChunkRow
     from rag.tables.reader import TableReader

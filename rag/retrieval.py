@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rag.citations import Found, Passage
+from rag.citing.checking import Found, Passage
 from rag.config import MULTILINGUAL_MODEL
 from rag.duplicates import Distinct
 from rag.errors import BadKey, BadReply, ContextTooLong, QuotaExceeded, ServerDown

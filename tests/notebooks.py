@@ -14,7 +14,7 @@ from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
-from rag.citations import Answer, Found
+from rag.citing.checking import Answer, Found
 from rag.config import Config
 from rag.loader import Opened, open_snapshot
 from rag.notebook import Incoming, Notebook

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from rag.citations import Answer
-from rag.claims.markers import as_streamed
+from rag.citing.checking import Answer
+from rag.citing.claims.markers import as_streamed
 from rag.errors import Damaged
 from rag.followups import REMEMBERED, Turn
 from rag.manifest import Receipt

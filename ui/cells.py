@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from rag.citations import Answer, Citation, Passage, marked
+from rag.citing.checking import Answer, Citation, Passage, marked
 from ui import session, wording
 from ui.drawer import cited_ranges, place, source_drawer
 from ui.frame import Page, boundary

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rag.citations import Answer, Citation, Passage
+from rag.citing.checking import Answer, Citation, Passage
 from rag.errors import Damaged, NotFound
 from rag.home.snapshots import now
 from rag.manifest import FORMAT, Receipt, VerdictName, dump_checked, load_checked

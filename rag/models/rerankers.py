@@ -19,7 +19,7 @@ from rag.progress import IsCancelled
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
-    from rag.citations import Passage
+    from rag.citing.checking import Passage
     from rag.models.llms import LlmUsage
 
 CANDIDATES = 24

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from rag.citations import cited
-from rag.claims.markers import as_streamed
+from rag.citing.checking import cited
+from rag.citing.claims.markers import as_streamed
 from rag.home.cells import Cell
+from tests.rag.citing.test_checking import ALL
 from tests.rag.home.test_cells import ANSWER
-from tests.rag.test_citations import ALL
 from ui.cells import _chipped
 from ui.untrusted import answer_html
 

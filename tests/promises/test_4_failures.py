@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from bench.killing import Paying, contents, paid
-from rag.citations import Answer
+from rag.citing.checking import Answer
 from rag.config import Config
 from rag.errors import DiskFull, NotWritable, QuotaExceeded, RagbookError, ServerDown, SpaceRefused, StoreError
 from rag.explaining import explain, sentences_of

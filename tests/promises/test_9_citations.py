@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.citations import cited
+from rag.citing.checking import cited
 from rag.reading import Readers
 from rag.text.words import sentences
 from tests.doubles import CountingEmbedding, ScriptedLLM

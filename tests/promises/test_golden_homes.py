@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from rag.citations import Answer
+from rag.citing.checking import Answer
 from rag.manifest import FORMAT, VerdictName
 from rag.moving.importing import import_notebook
 from rag.notebook import Notebook

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.citations import Answer
+from rag.citing.checking import Answer
 from rag.errors import NotFound, SpaceRefused
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.citations import Passage
+from rag.citing.checking import Passage
 from rag.extractive import extract
 from tests.doubles import CountingEmbedding, embedder_of
 

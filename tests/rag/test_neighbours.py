@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.citations import Passage, cited
+from rag.citing.checking import Passage, cited
 from rag.errors import ContextTooLong
 from rag.neighbours import LONGEST_GAP, WIDENED, Neighbours, gap, page_at, shown, text_of
 from rag.prompting import prompt, token_counter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.citations import Passage
+from rag.citing.checking import Passage
 from rag.errors import ContextTooLong
 from rag.models.tokens import count_bpe
 from rag.prompting import prompt, token_counter

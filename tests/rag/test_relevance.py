@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from rag.citations import Passage
+from rag.citing.checking import Passage
 from rag.coverage import Frequencies
 from rag.extractive import Extract, extract
 from rag.notebook import Notebook

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.citations import Answer, Citation, Passage
+from rag.citing.checking import Answer, Citation, Passage
 from rag.errors import AlreadyExists
 from rag.home.cells import Cell, Cells
 from rag.manifest import FORMAT, Receipt, VerdictName, dump_checked

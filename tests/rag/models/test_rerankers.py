@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rag.citations import Passage
+from rag.citing.checking import Passage
 from rag.config import Config
 from rag.errors import ConfigError, ModelError
 from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker, make_reranker
