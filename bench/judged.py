@@ -47,7 +47,7 @@ def read(name: str, folder: Path, kept: Path) -> Collection:
     from rag.models.local import LocalEmbedding
     from rag.models.tokens import tokenizer_for
     from rag.reading.places import Reading
-    from rag.splitting import split
+    from rag.reading.splitting import split
 
     documents, questions, judged = _passages(folder) if name.startswith("xquad-") else _classic(folder)
     config = Config()

@@ -55,8 +55,8 @@ def passages(count: int) -> list[str]:
     """Chunks of the language reference as a build cuts them, 210 tokens or more, spread over all of it."""
     from rag.config import Config
     from rag.models.tokens import count_minilm, tokenizer_for
-    from rag.reading import Reading
-    from rag.splitting import split
+    from rag.reading.places import Reading
+    from rag.reading.splitting import split
 
     prose = "\n\n".join(text for _, text in sorted(topics.items()))
     offsets = tokenizer_for(Config()).count_offsets

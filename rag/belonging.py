@@ -20,9 +20,9 @@ from rag.fingerprint import vector_key
 from rag.home.place import Place
 from rag.manifest import Manifest
 from rag.models.tokens import tokenizer_named, tokenizers_of
-from rag.reading import Readers
+from rag.reading.isolation import Readers
+from rag.reading.splitting import split
 from rag.sources.rows import SourceRow
-from rag.splitting import split
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.reader import TableReader
 from rag.tables.vectors import TABLE, VectorCache

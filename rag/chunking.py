@@ -14,10 +14,10 @@ from rag.errors import ReadError
 from rag.fingerprint import chunk_id
 from rag.home.place import Place
 from rag.models.tokens import tokenizer_for
-from rag.reading import Readers
+from rag.reading.isolation import Readers
+from rag.reading.splitting import split
 from rag.results import Read
 from rag.sources.rows import SourceRow
-from rag.splitting import split
 from rag.tables.chunk_rows import ChunkRow
 from rag.text.languages import detect_each
 

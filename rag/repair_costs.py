@@ -17,10 +17,10 @@ from rag.manifest import Manifest
 from rag.models.endpoint import embedding_endpoint
 from rag.outcome import count
 from rag.progress import IsCancelled, never
+from rag.reading.splitting import Piece
 from rag.salvage import find_wanted, indexed_vectors, read_again
 from rag.sources.rows import SourceRow
 from rag.spaces.saved import Space
-from rag.splitting import Piece
 
 if TYPE_CHECKING:
     import numpy as np

@@ -24,12 +24,12 @@ from rag.outcome import Outcome, count
 from rag.paying import MakeEmbedder
 from rag.pipeline import build_held
 from rag.progress import IsCancelled, OnEvent, ignore, never
+from rag.reading.splitting import Piece
 from rag.repair_costs import REBUILT, SAMPLE, WRONG_TABLE, intact_snapshots, needs, vectors_in_index
 from rag.salvage import find_wanted, read_again, refill, restore_wanted
 from rag.sources.rows import SourceRow
 from rag.spaces.canary import CANARY_COSINE
 from rag.spaces.saved import Space, draft
-from rag.splitting import Piece
 from rag.storage.objects import translated
 from rag.tables.vectors import VectorCache
 

@@ -10,9 +10,9 @@ from typing import Any
 from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
 from rag.reading.places import Page
+from rag.reading.splitting import Piece
 from rag.sources.rows import Plan, SourceRow
 from rag.spaces.recipe import recipe_changes
-from rag.splitting import Piece
 
 
 @dataclass

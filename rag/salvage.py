@@ -18,11 +18,11 @@ from rag.home.state import State, behind, only_after
 from rag.manifest import Manifest
 from rag.models.tokens import tokenizer_for
 from rag.progress import IsCancelled, never
-from rag.reading import Readers
+from rag.reading.isolation import Readers
+from rag.reading.splitting import Piece, split
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces.recipe import same_texts, wanted_recipe
 from rag.spaces.saved import Space
-from rag.splitting import Piece, split
 from rag.storage.objects import translated
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import latest_version

@@ -1,4 +1,1 @@
-"""A notebook on the move: into one file and out of it, and from and to llama-index's own folders.
-
-Each name is imported where it is used: `export`, `importing`, `llamaindex_import`, `llamaindex_export`.
-"""
+"""A notebook on the move: into one file and out of it, and from and to llama-index's own folders."""

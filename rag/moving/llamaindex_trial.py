@@ -16,8 +16,8 @@ from rag.moving.llamaindex_files import StoredIndex
 from rag.moving.llamaindex_sources import AdoptedSource
 from rag.outcome import count
 from rag.reading.places import Reading
+from rag.reading.splitting import split
 from rag.spaces.saved import draft
-from rag.splitting import split
 
 if TYPE_CHECKING:
     from rag.models.embedder import Embedder

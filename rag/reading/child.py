@@ -26,7 +26,7 @@ _MODULES = {
     kinds.TSV: "tabular",
     kinds.JSON: "records",
     kinds.JSONL: "records",
-    kinds.NOTEBOOK: "notebook",
+    kinds.NOTEBOOK: "ipynb",
 }
 
 

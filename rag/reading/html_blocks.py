@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 from typing import NamedTuple
 
-from rag.reading.tables import Table
+from rag.reading.grid import Table
 
 
 def _tags(names: str) -> frozenset[str]:

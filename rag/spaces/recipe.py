@@ -12,7 +12,7 @@ from rag.manifest import FORMAT, Change
 from rag.spaces.saved import Space, draft
 
 SPLITTER = "structure/2"
-"""Id of `rag.splitting`, with a number to bump when the same text would be cut into other chunks."""
+"""Id of `rag.reading.splitting`, with a number to bump when the same text would be cut into other chunks."""
 
 ANALYSIS = "words/1"
 """Id of `rag.text.analysis` and `rag.text.languages`, with a number to bump when the same text would give other terms.
@@ -23,7 +23,7 @@ def wanted_recipe(config: Config, space: Space | None) -> dict[str, Any]:
     """The recipe that the settings ask for. Without a space (nothing was ever embedded with them) its embedder part
     lacks what only the model can tell, and it has no fingerprint yet."""
     from rag.models.tokens import tokenizer_for
-    from rag.reading import READERS
+    from rag.reading.kinds import READERS
 
     tokenizer = tokenizer_for(config)
     return {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rag.citing.checking import cited
-from rag.reading import Readers
+from rag.reading.isolation import Readers
 from rag.text.words import sentences
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import ROOT, answered, file, notebook, opened, paragraphs, settings, text_of

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from rag.manifest import Counts, Failure, Manifest, Receipt, VerdictName
+from rag.reading.splitting import Piece
 from rag.results import (
     Read,
     changes_of,
@@ -20,7 +21,6 @@ from rag.results import (
     verdict_name,
 )
 from rag.sources.rows import SourceRow, plan
-from rag.splitting import Piece
 
 
 def row(name, digest="d1", **fields):

@@ -10,8 +10,8 @@ from rag.config import MULTILINGUAL_MODEL, Config
 from rag.models.tokens import Cl100kTokenizer, MiniLmTokenizer, Tokenizer, tokenizer_for, tokenizer_named
 from rag.models.word_tokens import WordTokens
 from rag.reading.places import Reading
-from rag.splitting import split
-from tests.rag.test_splitting import assert_sound
+from rag.reading.splitting import split
+from tests.rag.reading.test_splitting import assert_sound
 
 SENTENCES = {
     "de": "Ein Sprecher der Organisation sagt, die Zahl der Teilnehmer habe ihre Erwartungen weit übertroffen. ",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.reading import Readers, Reading
+from rag.reading.isolation import Readers
+from rag.reading.places import Reading
 from tests.rag.reading.reading_checks import check
 
 Read = Callable[[str, bytes], Reading]

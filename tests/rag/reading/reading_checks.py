@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.reading import Reading
+from rag.reading.places import Reading
 
 
 def check(reading: Reading) -> None:

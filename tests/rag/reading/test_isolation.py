@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import DamagedSource, ReadTimeout, SourceTooLarge, UnsupportedType
-from rag.reading import Readers
+from rag.reading.isolation import Readers
 
 
 def children() -> list[int]:

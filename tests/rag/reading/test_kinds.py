@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.errors import DamagedSource, EmptySource, UnsupportedType
-from rag.reading import READERS, SUPPORTED, media_type
+from rag.reading.kinds import READERS, SUPPORTED, media_type
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 ELF = b"\x7fELF" + bytes(100)

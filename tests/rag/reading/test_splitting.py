@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rag.models.tokens import Cl100kTokenizer, MiniLmTokenizer
 from rag.reading.places import Heading, Page, Reading
-from rag.splitting import Piece, split
+from rag.reading.splitting import Piece, split
 
 LETTERS = st.text(st.sampled_from("ab.!? \n\n\té。」水\u00a0\u2028#"), max_size=300)
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
