@@ -12,7 +12,7 @@ from bench.meter import Meter, new_bytes, sizes
 
 SIZES = {"quick": (1_000, 10_000), "usual": (1_000, 10_000), "large": (1_000, 10_000, 100_000)}
 LATE = (
-    "rag.pipeline",
+    "rag.building.pipeline",
     "rag.sources.registry",
     "rag.reading.isolation",
     "rag.models.identity",

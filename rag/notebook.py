@@ -31,7 +31,7 @@ from rag.sources.tags import ById, changed, clean_tag, newly, refuse_absent
 from rag.storage.objects import open_home, translated
 
 if TYPE_CHECKING:
-    from rag.estimate import Estimate
+    from rag.building.estimate import Estimate
     from rag.models.embedder import Embedder
     from rag.models.rerankers import Reranker
 
@@ -160,7 +160,7 @@ class Notebook:
 
     def estimate(self, incoming: Sequence[Incoming] = ()) -> Estimate:
         """What a build would pay for if these files were added too. Keeps nothing, calls nothing; reads the files."""
-        from rag.estimate import estimate
+        from rag.building.estimate import estimate
 
         return estimate(self.place, self.config, self.make_embedder, incoming)
 
@@ -273,7 +273,7 @@ class Notebook:
             Busy, Cancelled, SpaceRefused, ModelError, StoreError: as `pipeline.build`.
             TagInvalid, Damaged: the tags that were given cannot be kept; nothing was added.
         """
-        from rag.pipeline import build_held
+        from rag.building.pipeline import build_held
 
         started = time.monotonic()
         with lease(self.place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):
@@ -310,7 +310,7 @@ class Notebook:
         on_wait: Callable[[str], None] | None = None,
     ) -> Outcome:
         """Bring the index to what is wanted. Raises as `pipeline.build`."""
-        from rag.pipeline import build
+        from rag.building.pipeline import build
 
         return build(
             self.place,
@@ -336,7 +336,7 @@ class Notebook:
         Raises:
             NotFound: no such notebook, or a name that is not in it; nothing was removed.
         """
-        from rag.pipeline import build_held
+        from rag.building.pipeline import build_held
 
         self.place.must_exist()
         with lease(self.place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):

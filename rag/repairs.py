@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.building.paying import MakeEmbedder
+from rag.building.pipeline import build_held
 from rag.config import Config
 from rag.doctor import examine
 from rag.errors import Damaged, RagbookError, SpaceRefused
@@ -21,8 +23,6 @@ from rag.home.place import Place
 from rag.home.snapshots import lease
 from rag.home.spending import Recording, recorded
 from rag.outcome import Outcome, count
-from rag.paying import MakeEmbedder
-from rag.pipeline import build_held
 from rag.progress import IsCancelled, OnEvent, ignore, never
 from rag.reading.splitting import Piece
 from rag.repair_costs import REBUILT, SAMPLE, WRONG_TABLE, intact_snapshots, needs, vectors_in_index

@@ -37,7 +37,7 @@ STORES = (
     ),
     *("rag.tables.lance_files", "rag.tables.lance_manifest", "rag.tables.lance_errors", "rag.tables.lance_queries"),
 )
-SCREENS_LOAD_LATE = (*TABLES, "rag.llamaindex.vector_store", "rag.tables.vectors", "rag.pipeline")
+SCREENS_LOAD_LATE = (*TABLES, "rag.llamaindex.vector_store", "rag.tables.vectors", "rag.building.pipeline")
 PURE = (
     *(
         "rag.manifest",
@@ -211,7 +211,7 @@ def test_every_module_says_what_it_is() -> None:
 CIRCLES: tuple[frozenset[str], ...] = (
     frozenset({"rag.home.pinned", "rag.home.place", "rag.sources.registry", "rag.sources.tags"}),
     frozenset({"rag.models.tokens", "rag.models.word_tokens"}),
-    frozenset({"rag.estimate", "rag.notebook"}),
+    frozenset({"rag.building.estimate", "rag.notebook"}),
     frozenset({"rag.answering", "rag.loader"}),
 )
 """Modules that reach each other through their imports, those inside functions and for type checkers only included. The

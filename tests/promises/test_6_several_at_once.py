@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from bench.killing import Paying, contents, paid
+from rag.building.pipeline import build_held
 from rag.doctor import examine
 from rag.errors import Busy, Conflict, RagbookError
 from rag.garbage import collect
@@ -27,7 +28,6 @@ from rag.home.snapshots import now
 from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
-from rag.pipeline import build_held
 from rag.progress import Event, Stage
 from rag.salvage import Wanted, restore_wanted
 from rag.sources.rows import Given, register, registry_fingerprint
@@ -219,7 +219,7 @@ def test_without_any_lease_builders_end_in_one_history(tmp_path, talking):
     script = """
         import json, sys
         from pathlib import Path
-        from rag.pipeline import build_held
+        from rag.building.pipeline import build_held
         from bench.killing import Paying
         from tests.notebooks import file, notebook, text_of
         home, mine = Path(sys.argv[1]), int(sys.argv[3])

@@ -87,7 +87,7 @@ def test_a_build_that_is_under_way_in_any_notebook_is_waited_for_and_seen(tmp_pa
             remove_space(book.place, space.fingerprint, sure=True, wait_seconds=0)
         deleting = threading.Thread(target=delete)
         deleting.start()
-        from rag.pipeline import build_held
+        from rag.building.pipeline import build_held
 
         build_held(second.place, config, second.make_embedder)
     deleting.join()

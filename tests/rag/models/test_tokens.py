@@ -124,7 +124,7 @@ def test_a_file_that_is_missing_or_differs_is_named(tmp_path: Path) -> None:
 def test_importing_is_cheap() -> None:
     heavy = "{'llama_index.core', 'onnxruntime', 'openai', 'tokenizers', 'tiktoken'}"
     code = (
-        "import sys, rag.embedding, rag.prices, rag.models.tokens, rag.models.factory\n"
+        "import sys, rag.models.embedder, rag.prices, rag.models.tokens, rag.models.factory\n"
         f"print({heavy} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rag.building.results import Read
 from rag.config import Config
 from rag.errors import ReadError
 from rag.fingerprint import chunk_id
@@ -16,7 +17,6 @@ from rag.home.place import Place
 from rag.models.tokens import tokenizer_for
 from rag.reading.isolation import Readers
 from rag.reading.splitting import split
-from rag.results import Read
 from rag.sources.rows import SourceRow
 from rag.tables.chunk_rows import ChunkRow
 from rag.text.languages import detect_each

@@ -7,9 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.manifest import Counts, Failure, Manifest, Receipt, VerdictName
-from rag.reading.splitting import Piece
-from rag.results import (
+from rag.building.results import (
     Read,
     changes_of,
     counted,
@@ -20,6 +18,8 @@ from rag.results import (
     unchanged,
     verdict_name,
 )
+from rag.manifest import Counts, Failure, Manifest, Receipt, VerdictName
+from rag.reading.splitting import Piece
 from rag.sources.rows import SourceRow, plan
 
 

@@ -8,17 +8,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rag.chunking import came_back, original_of, read_all
+from rag.building.chunking import came_back, original_of, read_all
+from rag.building.ground import find_ground
+from rag.building.paying import MakeEmbedder
+from rag.building.rehearsal import rehearsed, stand_in
+from rag.building.results import Read, results, source_counts, standing
 from rag.config import Config
 from rag.errors import BadKey, ModelMissing, ReadError
 from rag.fingerprint import vector_key
-from rag.ground import find_ground
 from rag.home.place import Place
 from rag.notebook import Incoming, Notebook, name_in_batch, origin_of
 from rag.outcome import SourceCounts, count
-from rag.paying import MakeEmbedder
-from rag.rehearsal import rehearsed, stand_in
-from rag.results import Read, results, source_counts, standing
 from rag.sources import rows as planner
 from rag.sources.names import safe_name
 from rag.sources.rows import Given

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rag.ground import find_ground
+from rag.building.ground import find_ground
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, settings, text_of
 

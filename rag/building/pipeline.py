@@ -17,23 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag.chunking import came_back, chunk_rows, grouped, original_of, read_all
-from rag.config import Config
-from rag.errors import Cancelled, Conflict, Damaged, ModelError, SpaceRefused
-from rag.fingerprint import vector_key
-from rag.ground import Base, find_ground
-from rag.history import retire, to_retire
-from rag.home.journal import Journal
-from rag.home.pinning import pin, verify
-from rag.home.place import Place
-from rag.home.snapshots import lease, now, writer_name
-from rag.home.state import only_after
-from rag.home.verdicts import REFUSED_CHANGE, REFUSED_STEP
-from rag.manifest import Counts, Failure, Manifest, Receipt, Verdict, VerdictName
-from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
-from rag.paying import MakeEmbedder, Payments
-from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
-from rag.results import (
+from rag.building.chunking import came_back, chunk_rows, grouped, original_of, read_all
+from rag.building.ground import Base, find_ground
+from rag.building.paying import MakeEmbedder, Payments
+from rag.building.results import (
     Read,
     as_it_was,
     changes_of,
@@ -46,6 +33,19 @@ from rag.results import (
     unchanged,
     verdict_name,
 )
+from rag.config import Config
+from rag.errors import Cancelled, Conflict, Damaged, ModelError, SpaceRefused
+from rag.fingerprint import vector_key
+from rag.history import retire, to_retire
+from rag.home.journal import Journal
+from rag.home.pinning import pin, verify
+from rag.home.place import Place
+from rag.home.snapshots import lease, now, writer_name
+from rag.home.state import only_after
+from rag.home.verdicts import REFUSED_CHANGE, REFUSED_STEP
+from rag.manifest import Counts, Failure, Manifest, Receipt, Verdict, VerdictName
+from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.sources import rows as planner
 from rag.sources.rows import Plan, SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe

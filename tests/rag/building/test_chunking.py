@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from rag.chunking import GROUP, grouped, read_all
-from rag.results import Read
+from rag.building.chunking import GROUP, grouped, read_all
+from rag.building.results import Read
 from rag.sources.rows import SourceRow
 from tests.notebooks import settings, text_of
 

@@ -1,0 +1,1 @@
+"""From what is wanted to a new snapshot: plan, read, pay, write, publish."""
