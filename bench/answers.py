@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from bench.figures import Report
+from rag.asking.opening import Opened, open_snapshot
 from rag.citing.checking import Answer
 from rag.config import Config
-from rag.loader import Opened, open_snapshot
 from rag.models.embedder import Embedder
 from rag.models.factory import make_embedder
 from rag.notebook import Incoming, Notebook

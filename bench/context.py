@@ -15,14 +15,14 @@ from typing import Any
 
 from bench.answers import accepted, lines, plain
 from bench.figures import Report
+from rag.asking.neighbours import WIDENED, Neighbours
+from rag.asking.opening import Opened, open_snapshot
+from rag.asking.prompting import prompt
 from rag.citing.checking import Found, Passage
 from rag.config import Config
-from rag.loader import Opened, open_snapshot
 from rag.models.llms import make_llm
 from rag.models.tokens import count_bpe
-from rag.neighbours import WIDENED, Neighbours
 from rag.notebook import Incoming, Notebook
-from rag.prompting import prompt
 
 WINDOWS = (2048, 4096, 8192, 32768)
 STEPS = {"quick": 6, "usual": 3, "large": 1}

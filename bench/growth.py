@@ -77,11 +77,11 @@ def measure(work: Path, extent: str) -> Report:
 
 def ragbook(folder: str) -> contestant.Result:
     """All actions, one after the other, in a process that has imported everything and done each thing once."""
+    from rag.asking.opening import open_snapshot
     from rag.config import Config
     from rag.doctor import examine
     from rag.history import rollback
     from rag.home.pinned import HASHED_AT_OPENING, PinnedFiles
-    from rag.loader import open_snapshot
     from rag.moving.export import export_notebook
     from rag.moving.importing import import_notebook
 

@@ -32,10 +32,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from rag.asking.opening import open_snapshot
 from rag.errors import NotFound
 from rag.garbage import collect
 from rag.history import forget, rollback
-from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.spaces.canary import CANARY_TEXTS

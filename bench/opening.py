@@ -63,7 +63,7 @@ def measure(work: Path, extent: str) -> Report:
 
 def ragbook(home: str, asked: list[str]) -> contestant.Result:
     """Open and search; then the next question, which finds everything in memory."""
-    from rag.loader import open_snapshot
+    from rag.asking.opening import open_snapshot
 
     for module in LATE:
         import_module(module)

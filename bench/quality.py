@@ -138,8 +138,8 @@ def _bm25(texts: list[str], owners: list[str], collection: Collection, language:
 
 def _ragbook(collection: Collection, work: Path) -> tuple[Ask, Ask]:
     """Full text alone and everything, over a table written as builds write it."""
+    from rag.asking.retrieval import Searcher
     from rag.building.chunking import GROUP
-    from rag.retrieval import Searcher
     from rag.tables.chunk_rows import ChunkRow
     from rag.tables.chunk_table import ChunkTable
     from rag.text.languages import detect_each

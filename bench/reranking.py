@@ -19,13 +19,13 @@ import ir_measures
 from bench.figures import Report
 from bench.judged import find, questions_of
 from bench.meter import Meter, cpu
+from rag.asking.opening import Opened, open_snapshot
+from rag.asking.reranking import permutation
 from rag.citing.checking import Passage
 from rag.config import Config
 from rag.errors import ConfigError
-from rag.loader import Opened, open_snapshot
 from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, Reranker
 from rag.notebook import Incoming, Notebook
-from rag.reranking import permutation
 
 COLLECTIONS = ("cranfield", "cisi", "xquad-en")
 DEEPER = 50

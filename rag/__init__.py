@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from rag.asking.opening import Opened, open_snapshot
     from rag.citing.checking import Answer, Citation, Found, Passage
     from rag.config import SAVABLE, SETTINGS, Config, Secret, load_config
     from rag.errors import RagbookError
     from rag.home.cells import Cell
     from rag.home.verdicts import Status
-    from rag.loader import Opened, open_snapshot
     from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
     from rag.notebook import Incoming, Notebook, list_notebooks, open_notebook
     from rag.outcome import Outcome
@@ -30,7 +30,7 @@ _ROOMS = {
     "citing.checking": ["Answer", "Citation", "Found", "Passage"],
     "config": ["SAVABLE", "SETTINGS", "Config", "Secret", "load_config"],
     "errors": ["RagbookError"],
-    "loader": ["Opened", "open_snapshot"],
+    "asking.opening": ["Opened", "open_snapshot"],
     "manifest": ["Change", "Manifest", "Receipt", "Verdict", "VerdictName"],
     "notebook": ["Incoming", "Notebook", "list_notebooks", "open_notebook"],
     "outcome": ["Outcome"],

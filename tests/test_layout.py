@@ -18,7 +18,7 @@ import rag
 ROOT = Path(__file__).parent.parent
 BANNED_NAMES = ("utils", "helpers", "common", "manager", "service", "data", "info", "process", "handle")
 MODELS = (
-    *("rag.models", "rag.spaces.saved", "rag.spaces.canary", "rag.answering"),
+    *("rag.models", "rag.spaces.saved", "rag.spaces.canary", "rag.asking.answering"),
     *("openai", "onnxruntime", "llama_index.embeddings"),
 )
 HEAVY = (
@@ -212,7 +212,7 @@ CIRCLES: tuple[frozenset[str], ...] = (
     frozenset({"rag.home.pinned", "rag.home.place", "rag.sources.registry", "rag.sources.tags"}),
     frozenset({"rag.models.tokens", "rag.models.word_tokens"}),
     frozenset({"rag.building.estimate", "rag.notebook"}),
-    frozenset({"rag.answering", "rag.loader"}),
+    frozenset({"rag.asking.answering", "rag.asking.opening"}),
 )
 """Modules that reach each other through their imports, those inside functions and for type checkers only included. The
 list only shrinks."""

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from rag.asking.followups import REMEMBERED, Turn
 from rag.citing.checking import Answer
 from rag.citing.claims.markers import as_streamed
 from rag.errors import Damaged
-from rag.followups import REMEMBERED, Turn
 from rag.manifest import Receipt
 from ui import session, wording
 from ui.cells import Asked, question_html
@@ -23,7 +23,7 @@ from ui.untrusted import answer_html, escaped
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from rag.loader import Opened
+    from rag.asking.opening import Opened
     from rag.sources.restriction import Restriction
 
 FRAMES = 30

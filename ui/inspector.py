@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from rag.followups import note_of
+from rag.asking.followups import note_of
 from ui import session, wording
 from ui.drawer import place
 from ui.frame import boundary
@@ -15,7 +15,7 @@ from ui.widgets import Bar, bars, kv
 
 if TYPE_CHECKING:
     from rag import Answer, Cell, Notebook
-    from rag.explaining import Explanation
+    from rag.asking.explaining import Explanation
 
 SHOWN = 50
 """Candidates in the table; there can be two hundred."""
@@ -32,7 +32,7 @@ def inspector(notebook: Notebook, answer: Answer) -> None:
     """Search again on the snapshot of the answer, and show how its passages came about. Asks no language model for an
     answer; one that re-ranks only for what it has not ordered before in this process."""
     with boundary("inspector"):
-        from rag.explaining import explain, sentences_of
+        from rag.asking.explaining import explain, sentences_of
 
         wanted, searched = len(_found(answer)) or 8, answer.searched or answer.question
         explained = explain(session.opened(notebook, answer.snapshot), searched, wanted, answer.only)

@@ -22,8 +22,8 @@ from rag.sources.names import free_slug
 
 if TYPE_CHECKING:
     from rag import Notebook
+    from rag.asking.opening import Opened
     from rag.jobs import Job
-    from rag.loader import Opened
 
 MAIN = "main"
 log = logging.getLogger("ragbook.ui")
@@ -109,7 +109,7 @@ def _opened(  # every argument is part of the key but the last, whose name begin
     code: int,  # noqa: ARG001
     _of: Notebook,
 ) -> Opened:
-    from rag.loader import open_snapshot
+    from rag.asking.opening import open_snapshot
 
     found = open_snapshot(_of, snapshot)
     _loads()[home, workspace, slug, snapshot] = (found.opened_at, found.seconds)
@@ -164,7 +164,7 @@ def warm_up() -> None:
     """Import what is slow to import, and open the newest snapshot of the main notebook. Runs beside the server."""
     _warming.set()
     try:
-        import rag.loader
+        import rag.asking.opening
 
         of = rag.open_notebook(rag.load_config(), MAIN)
         verdict = of.status().verdict

@@ -31,9 +31,10 @@ class Passage:
     where the model does not know the language; `lexical` the BM25 score, None where no word was found. `also_in` names
     other sources that hold the same text, or almost the same.
 
-    With chunks beside it (`rag.neighbours`), text, range, pages and heading are those of the whole; `chunk_id`, `n` and
-    the scores are those of the best chunk found in it, and `joined` are the ids of the others found, whose ranks no
-    passage has. White space between two chunks is not kept and stands as line breaks, as many characters as it has.
+    With chunks beside it (`rag.asking.neighbours`), text, range, pages and heading are those of the whole; `chunk_id`,
+    `n` and the scores are those of the best chunk found in it, and `joined` are the ids of the others found, whose
+    ranks no passage has. White space between two chunks is not kept and stands as line breaks, as many characters as it
+    has.
     """
 
     n: int

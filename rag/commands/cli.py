@@ -52,7 +52,7 @@ from rag.sources.restriction import Restriction
 from rag.storage.objects import translate
 
 if TYPE_CHECKING:
-    from rag.loader import Opened
+    from rag.asking.opening import Opened
 
 _VERDICT_OF: tuple[tuple[type[RagbookError], VerdictName], ...] = (
     (SpaceRefused, VerdictName.REFUSED),
@@ -316,7 +316,7 @@ def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
     restriction = _restriction(options)
     opened = _opened(notebook)
     if options.explain:
-        from rag.explaining import explain
+        from rag.asking.explaining import explain
 
         explained = explain(opened, options.text, options.k, restriction)
         explained = replace(explained, notes=(*explained.notes, *opened.problems))
@@ -334,7 +334,7 @@ def _restriction(options: argparse.Namespace) -> Restriction | None:
 
 def _opened(notebook: Notebook) -> Opened:
     """The newest snapshot whose files are intact, as far as is looked before a search."""
-    from rag.loader import open_snapshot
+    from rag.asking.opening import open_snapshot
 
     while True:
         opened = open_snapshot(notebook)

@@ -25,7 +25,7 @@ from rag.manifest import Receipt, VerdictName
 from rag.outcome import count
 
 if TYPE_CHECKING:
-    from rag.loader import Opened
+    from rag.asking.opening import Opened
     from rag.notebook import Notebook
 
 Report = dict[str, Any]
@@ -205,7 +205,7 @@ def _receipt(totals: list[Totals]) -> Receipt:
 def _sides(
     notebook: Notebook, options: argparse.Namespace, open_notebook: OpenNotebook, open_newest: OpenNewest
 ) -> tuple[Side, Side | None]:
-    from rag.loader import open_snapshot
+    from rag.asking.opening import open_snapshot
 
     mine = open_newest(notebook)
     if options.against is not None:

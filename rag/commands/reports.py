@@ -11,7 +11,7 @@ from rag.manifest import Manifest, Receipt, VerdictName
 from rag.outcome import Outcome, count
 
 if TYPE_CHECKING:
-    from rag.explaining import Explanation
+    from rag.asking.explaining import Explanation
 
 Report = dict[str, Any]
 _EXPLAINED = 20
@@ -74,7 +74,7 @@ def found_report(found: Found, status: Status) -> Report:
 
 def explanation_report(explained: Explanation, status: Status) -> Report:
     """What a search found and why: as `found_report`, and all of the explanation under `explanation`."""
-    from rag.explaining import sentences_of
+    from rag.asking.explaining import sentences_of
 
     first = tuple(one.passage for one in explained.candidates[: explained.k])
     found = Found(first, explained.snapshot, VerdictName.HIT, explained.receipt, explained.notes)
@@ -87,7 +87,7 @@ def explanation_report(explained: Explanation, status: Status) -> Report:
 
 
 def _explanation_lines(explained: Explanation) -> list[str]:
-    from rag.explaining import sentences_of
+    from rag.asking.explaining import sentences_of
 
     def hit(rank: int | None, score: float | None, digits: int) -> str:
         return f"{rank or '-'} ({score:.{digits}f})" if score is not None else "-"

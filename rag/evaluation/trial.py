@@ -15,7 +15,7 @@ from rag.progress import IsCancelled, never
 from rag.sources.names import safe_name
 
 if TYPE_CHECKING:
-    from rag.loader import Opened
+    from rag.asking.opening import Opened
 
 DEPTH = 50
 """Passages from which sources are ranked: enough for ten different sources in most libraries."""

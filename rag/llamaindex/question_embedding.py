@@ -8,8 +8,8 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import TransformComponent
 from pydantic import PrivateAttr
 
+from rag.asking.questions import Questions
 from rag.errors import ModelError
-from rag.questions import Questions
 
 _NEVER = "A snapshot never changes: add files with the notebook's `add`, which keeps what is paid for."
 

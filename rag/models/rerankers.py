@@ -103,7 +103,7 @@ class LlmReranker:
         """Messages, how many passages are in them, and room for the reply in tokens."""
         from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-        from rag.prompting import token_counter
+        from rag.asking.prompting import token_counter
 
         count, _ = token_counter(str(self._llm.metadata.model_name))
         window = int(self._llm.metadata.context_window)

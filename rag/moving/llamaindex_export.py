@@ -20,13 +20,13 @@ from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.index_store import SimpleIndexStore
 
+from rag.asking.opening import open_snapshot
 from rag.errors import AlreadyExists, NotFound
-from rag.loader import open_snapshot
 from rag.outcome import count
 from rag.storage.objects import TEMPORARY, fsync, translated
 
 if TYPE_CHECKING:
-    from rag.loader import Opened
+    from rag.asking.opening import Opened
     from rag.notebook import Notebook
     from rag.tables.chunk_rows import ChunkRow
 

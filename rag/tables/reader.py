@@ -24,7 +24,7 @@ from lancedb.expr import Expr, col
 from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
-from rag.coverage import Frequencies
+from rag.asking.coverage import Frequencies
 from rag.errors import Damaged
 from rag.tables.chunk_rows import COLUMNS, COLUMNS_1, ChunkRow, description, encodable, from_arrow, is_analysed
 from rag.tables.exact import ExactIndex

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rag.loader import Opened, open_snapshot
+from rag.asking.opening import Opened, open_snapshot
 from rag.notebook import Notebook
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import file, settings

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 
 import rag
-from rag.loader import open_snapshot
+from rag.asking.opening import open_snapshot
 from rag.notebook import Notebook
 from rag.text.words import sentences
 from tests.app.walking import words

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 
 import rag
-from rag.explaining import explain
+from rag.asking.explaining import explain
 from tests.app.walking import words
 from ui import session
 

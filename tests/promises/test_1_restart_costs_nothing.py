@@ -97,7 +97,7 @@ def test_second_process_pays_for_its_questions_only(tmp_path):
         from tests.doubles import CountingEmbedding
         from tests.notebooks import answered, hits, notebook, opened
         from tests.promises.test_1_restart_costs_nothing import QUESTIONS
-        from rag.loader import open_snapshot
+        from rag.asking.opening import open_snapshot
         model = CountingEmbedding()
         book = notebook(Path(sys.argv[1]), model)
         snapshot = open_snapshot(book)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from pydantic import PrivateAttr
 
+from rag.asking.opening import open_snapshot
 from rag.errors import ModelError, ServerDown, SpaceRefused
-from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.tables.vectors import VectorCache
@@ -176,7 +176,7 @@ def test_every_vector_in_a_cache_is_of_its_model(tmp_path):
     book.build()
     snapshots = {one.snapshot: one for one in book.history()}
     for number, model in ((1, a), (2, b)):
-        from rag.loader import open_snapshot
+        from rag.asking.opening import open_snapshot
 
         opened_then = open_snapshot(book, number)
         assert opened_then.table.space == snapshots[number].space_fp

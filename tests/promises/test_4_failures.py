@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from bench.killing import Paying, contents, paid
+from rag.asking.explaining import explain, sentences_of
 from rag.citing.checking import Answer
 from rag.config import Config
 from rag.errors import DiskFull, NotWritable, QuotaExceeded, RagbookError, ServerDown, SpaceRefused, StoreError
-from rag.explaining import explain, sentences_of
 from rag.garbage import collect
 from rag.manifest import VerdictName
 from rag.models.embedder import Embedder

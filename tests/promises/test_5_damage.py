@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from rag.asking.opening import open_snapshot
 from rag.doctor import examine
 from rag.errors import RagbookError, SpaceRefused
 from rag.history import keep
-from rag.loader import open_snapshot
 from rag.manifest import VerdictName, dump_checked
 from rag.repair_costs import repair_plan
 from rag.repairs import repair

@@ -19,13 +19,13 @@ from typing import Any
 import pytest
 
 from bench.killing import Paying, contents, paid
+from rag.asking.opening import open_snapshot
 from rag.building.pipeline import build_held
 from rag.doctor import examine
 from rag.errors import Busy, Conflict, RagbookError
 from rag.garbage import collect
 from rag.history import forget
 from rag.home.snapshots import now
-from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.progress import Event, Stage

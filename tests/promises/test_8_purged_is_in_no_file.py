@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Cancelled, Damaged, NotFound, RagbookError
 from rag.history import forget, keep, kept, rollback
 from rag.home.snapshots import lease
-from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.purge_plan import plan_purge
 from rag.purging import purge

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rag.asking.opening import open_snapshot
 from rag.citing.checking import Answer
 from rag.errors import NotFound, SpaceRefused
-from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, notebook, opened

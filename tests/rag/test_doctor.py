@@ -10,13 +10,13 @@ from dataclasses import replace
 import lancedb
 import pytest
 
+from rag.asking.opening import open_snapshot
 from rag.doctor import examine
 from rag.errors import Damaged, RagbookError, SpaceRefused
 from rag.fingerprint import fingerprint
 from rag.home.pinned import PinnedFiles, file_sha256, set_aside
 from rag.home.pinning import pin
 from rag.home.snapshots import lease
-from rag.loader import open_snapshot
 from rag.manifest import VerdictName, dump_checked
 from rag.repair_costs import repair_plan
 from rag.repairs import repair

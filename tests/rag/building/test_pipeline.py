@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
+from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Cancelled, Damaged, QuotaExceeded
 from rag.home.snapshots import lease
-from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from rag.progress import Stage
 from tests.doubles import CountingEmbedding

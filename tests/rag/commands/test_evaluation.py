@@ -8,11 +8,11 @@ import signal
 
 import pytest
 
+from rag.asking.opening import open_snapshot
 from rag.commands.cli import main
 from rag.commands.evaluation import eval_report
 from rag.errors import ServerDown
 from rag.evaluation.question_set import read_questions
-from rag.loader import open_snapshot
 from rag.manifest import VerdictName
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, notebook

@@ -57,7 +57,7 @@ def test_passages_are_numbered_and_fenced_off_as_material():
 
 
 def test_passages_are_cut_to_the_window():
-    from rag.prompting import token_counter
+    from rag.asking.prompting import token_counter
 
     llm = ScriptedLLM("24, 1", window=2048)
     long = [Passage(n, f"id{n}", "s", "a.txt", f"w{n} " * 2000, 1 / n) for n in range(1, 25)]

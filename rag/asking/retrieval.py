@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rag.asking.duplicates import Distinct
 from rag.citing.checking import Found, Passage
 from rag.config import MULTILINGUAL_MODEL
-from rag.duplicates import Distinct
 from rag.errors import BadKey, BadReply, ContextTooLong, QuotaExceeded, ServerDown
 from rag.manifest import Receipt, VerdictName
 from rag.text.stopwords import NOT_LATIN, question_language
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rag.asking.questions import Questions
     from rag.models.embedder import Usage
-    from rag.questions import Questions
     from rag.tables.reader import TableReader
 
 POOL = 100

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from rag.asking.explaining import explain, sentences_of
 from rag.commands.cli import main
-from rag.explaining import explain, sentences_of
 from rag.notebook import Notebook
 from rag.sources.restriction import Restriction
 from tests.doubles import CountingEmbedding, ScriptedLLM

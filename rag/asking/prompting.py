@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rag.asking.neighbours import WIDENED
 from rag.errors import ContextTooLong
 from rag.models.tokens import count_bpe
-from rag.neighbours import WIDENED
 from rag.text.words import sentences
 
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage
     from llama_index.core.llms import LLM
 
+    from rag.asking.neighbours import Neighbours
     from rag.citing.checking import Passage
-    from rag.neighbours import Neighbours
 
 ANSWER_TOKENS = 1024
 """Room kept for the answer; a quarter of the window where that is less."""

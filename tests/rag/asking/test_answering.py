@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.answering import NOTHING
+from rag.asking.answering import NOTHING
 from rag.citing.checking import Answer
 from rag.errors import BadKey, ServerDown
 from rag.notebook import Notebook

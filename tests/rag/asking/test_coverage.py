@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.coverage import Coverage, Frequencies, coverage
+from rag.asking.coverage import Coverage, Frequencies, coverage
 from rag.text.analysis import terms
 
 TURBINES = "The wind farm has 14 turbines. Each turbine is inspected in spring."

@@ -7,16 +7,16 @@ import time
 
 import pytest
 
+from rag.asking.explaining import explain
+from rag.asking.reranking import permutation
 from rag.commands.reports import explanation_report
 from rag.config import Config, Secret
 from rag.errors import BadKey, Cancelled, ConfigError, ServerDown
 from rag.evaluation.question_set import Question
 from rag.evaluation.trial import asked
-from rag.explaining import explain
 from rag.models.llms import make_llm
 from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker
 from rag.notebook import Notebook
-from rag.reranking import permutation
 from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM, embedder_of
 from tests.notebooks import file, notebook, opened, settings, text_of

@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
+from rag.asking.coverage import Frequencies
+from rag.asking.extractive import Extract, extract
+from rag.asking.relevance import answerable, quotable, relevant
 from rag.citing.checking import Passage
-from rag.coverage import Frequencies
-from rag.extractive import Extract, extract
 from rag.notebook import Notebook
-from rag.relevance import answerable, quotable, relevant
 from rag.text.analysis import terms
 from tests.notebooks import file, local_settings, opened
 

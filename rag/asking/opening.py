@@ -15,20 +15,20 @@ from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.index_store import SimpleIndexStore
 
-from rag.answering import answer
+from rag.asking.answering import answer
+from rag.asking.followups import Turn
+from rag.asking.neighbours import Neighbours, text_of
+from rag.asking.questions import Questions
+from rag.asking.reranking import Reranking
+from rag.asking.retrieval import Searcher
 from rag.citing.checking import Answer, Found, Passage
 from rag.errors import Damaged, NotFound
-from rag.followups import Turn
 from rag.home.noticed import notice, still_bad
 from rag.home.pinned import HASHED_AT_OPENING, BadFile, PinnedFiles, clear_the_way
 from rag.llamaindex.question_embedding import NoTransformation, QuestionEmbedding
 from rag.llamaindex.vector_store import LanceVectorStore
 from rag.manifest import Manifest
-from rag.neighbours import Neighbours, text_of
 from rag.progress import IsCancelled, never
-from rag.questions import Questions
-from rag.reranking import Reranking
-from rag.retrieval import Searcher
 from rag.sources.restriction import Restriction
 from rag.spaces.saved import Space
 from rag.storage.marks import mark

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rag.asking.explaining import explain
+from rag.asking.questions import Questions
 from rag.config import LOCAL_MODELS, MULTILINGUAL_MODEL
 from rag.errors import BadKey, ModelError, ModelMissing, ServerDown, SpaceRefused
-from rag.explaining import explain
 from rag.llamaindex.question_embedding import QuestionEmbedding
 from rag.manifest import VerdictName
 from rag.models.factory import make_embedder
 from rag.models.local import LocalEmbedding
 from rag.notebook import Notebook
-from rag.questions import Questions
 from rag.spaces.saved import Space, draft
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import CANARY, answered, file, local_settings, notebook, opened, settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rag.asking.followups import Turn, completed, leans, rewritten
 from rag.errors import Cancelled, ServerDown
-from rag.followups import Turn, completed, leans, rewritten
 from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, notebook, opened, settings

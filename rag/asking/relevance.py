@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rag.coverage import Frequencies, coverage
+from rag.asking.coverage import Frequencies, coverage
 from rag.text.stopwords import NOT_LATIN, SPACELESS, question_language
 from rag.text.words import content_words
 
 if TYPE_CHECKING:
+    from rag.asking.extractive import Extract
     from rag.citing.checking import Passage
-    from rag.extractive import Extract
     from rag.tables.chunk_rows import ChunkRow
     from rag.tables.reader import TableReader
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rag.asking.extractive import extract
 from rag.citing.checking import Passage
-from rag.extractive import extract
 from tests.doubles import CountingEmbedding, embedder_of
 
 

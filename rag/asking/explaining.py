@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from rag.asking.extractive import extract
+from rag.asking.relevance import LEAST_COSINE, quotable, relevant
+from rag.asking.retrieval import POOL
 from rag.citing.checking import Passage
 from rag.errors import BadKey, ContextTooLong
-from rag.extractive import extract
 from rag.manifest import Receipt
 from rag.outcome import count
-from rag.relevance import LEAST_COSINE, quotable, relevant
-from rag.retrieval import POOL
 
 if TYPE_CHECKING:
-    from rag.loader import Opened
+    from rag.asking.opening import Opened
     from rag.sources.restriction import Restriction
 
 Fate = Literal["sent", "read", "no room", "not asked for", "nothing relevant"]
@@ -260,7 +260,7 @@ def _prompt(
         return (), None, None, "none", (str(error),)
     if llm is None:
         return (), None, None, "none", ()
-    from rag.prompting import parts, prompt
+    from rag.asking.prompting import parts, prompt
 
     window, model = int(llm.metadata.context_window), str(llm.metadata.model_name)
     try:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from rag.duplicates import Distinct, Likeness
+from rag.asking.duplicates import Distinct, Likeness
 from tests.notebooks import paragraphs
 
 LONG = paragraphs(1, 7)[0]

@@ -7,20 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from rag.asking.extractive import extract
+from rag.asking.followups import Turn, completed, leans, note_of, rewritten
+from rag.asking.neighbours import page_at, shown
+from rag.asking.relevance import quotable, relevant
 from rag.citing.checking import Answer, Citation, CitationStream, Found, Passage, unchecked
 from rag.errors import BadKey, Cancelled, ContextTooLong, ModelError
-from rag.extractive import extract
-from rag.followups import Turn, completed, leans, note_of, rewritten
 from rag.home.snapshots import now
 from rag.home.spending import record_reply, with_reply
 from rag.manifest import Receipt
-from rag.neighbours import page_at, shown
 from rag.outcome import count
 from rag.progress import IsCancelled
-from rag.relevance import quotable, relevant
 
 if TYPE_CHECKING:
-    from rag.loader import Opened
+    from rag.asking.opening import Opened
     from rag.models.embedder import Usage
     from rag.models.llms import LlmUsage
     from rag.sources.restriction import Restriction
@@ -165,8 +165,8 @@ def _with(frame: _Frame, used: Usage) -> Receipt:
 
 
 def _generated(frame: _Frame, llm: Any, cancelled: IsCancelled) -> Iterator[str | Answer]:
+    from rag.asking.prompting import prompt
     from rag.models.llms import TextStream
-    from rag.prompting import prompt
 
     model = str(llm.metadata.model_name)
     near = frame.opened.neighbours(frame.found.passages, frame.only)
