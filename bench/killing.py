@@ -34,11 +34,11 @@ from typing import Any
 
 from rag.asking.opening import open_snapshot
 from rag.errors import NotFound
-from rag.garbage import collect
-from rag.history import forget, rollback
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.spaces.canary import CANARY_TEXTS
+from rag.upkeep.garbage import collect
+from rag.upkeep.history import forget, rollback
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, notebook, settings, text_of
 

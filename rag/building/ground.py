@@ -16,13 +16,13 @@ from rag.home.pinned import PinnedFiles
 from rag.home.place import Place
 from rag.home.state import State, newest_registry
 from rag.manifest import Manifest
-from rag.salvage import find_wanted, restore_wanted
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces.saved import Space
 from rag.storage.objects import make_folder, translated
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of, set_aside_torn
+from rag.upkeep.salvage import find_wanted, restore_wanted
 
 BUILDING = ".building"
 

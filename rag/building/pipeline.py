@@ -36,7 +36,6 @@ from rag.building.results import (
 from rag.config import Config
 from rag.errors import Cancelled, Conflict, Damaged, ModelError, SpaceRefused
 from rag.fingerprint import vector_key
-from rag.history import retire, to_retire
 from rag.home.journal import Journal
 from rag.home.pinning import pin, verify
 from rag.home.place import Place
@@ -54,6 +53,7 @@ from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import latest_version
 from rag.tables.vectors import VectorCache
+from rag.upkeep.history import retire, to_retire
 
 _DISTURBED = "Another process wrote into this index at the same moment. Build again."
 _OF_ANOTHER = (

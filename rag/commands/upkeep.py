@@ -46,7 +46,7 @@ def register(command: Command) -> None:
 
 def delete_space(notebook: Notebook, fingerprint: str, *, sure: bool) -> Report:
     """Delete a saved space with its vectors, or say what it would cost to get it back."""
-    from rag.space_removal import remove_space
+    from rag.upkeep.space_removal import remove_space
 
     removal = remove_space(notebook.place, fingerprint, sure=sure)
     return _said(notebook, removal.sentence) | {
@@ -65,7 +65,7 @@ def _build(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _diff(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.history import diff
+    from rag.upkeep.history import diff
 
     found = diff(notebook.place, options.before, options.after)
     lines = [f"added: {name}" for name in found.added]
@@ -80,13 +80,13 @@ def _diff(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _rollback(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.history import rollback
+    from rag.upkeep.history import rollback
 
     return outcome_report(rollback(notebook.place, options.snapshot))
 
 
 def _keep(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.history import keep, kept, unkeep
+    from rag.upkeep.history import keep, kept, unkeep
 
     (unkeep if options.off else keep)(notebook.place, options.snapshot)
     done = "may be retired again" if options.off else "is kept"
@@ -94,14 +94,14 @@ def _keep(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _forget(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.history import forget
+    from rag.upkeep.history import forget
 
     forget(notebook.place, options.snapshot)
     return _said(notebook, f"Snapshot {options.snapshot} is forgotten. `gc` shows what that frees.")
 
 
 def _gc(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.garbage import collect, find
+    from rag.upkeep.garbage import collect, find
 
     notebook.place.must_exist()
     found = collect(notebook.place) if options.yes else find(notebook.place)
@@ -118,8 +118,8 @@ def _gc(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _purge(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.purge_plan import plan_purge
-    from rag.purging import purge
+    from rag.upkeep.purge_plan import plan_purge
+    from rag.upkeep.purging import purge
 
     if not options.yes:
         planned = plan_purge(notebook.place, options.names, notebook.config)
@@ -153,9 +153,9 @@ def _spend(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _doctor(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.doctor import examine
-    from rag.repair_costs import repair_plan
-    from rag.repairs import repair
+    from rag.upkeep.doctor import examine
+    from rag.upkeep.repair_costs import repair_plan
+    from rag.upkeep.repairs import repair
 
     if options.yes and not options.repair:
         raise ConfigError("--yes goes with --repair.")

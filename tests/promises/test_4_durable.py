@@ -21,9 +21,9 @@ from typing import Any
 
 from bench.killing import Paying, contents, paid
 from rag.errors import RagbookError
-from rag.history import rollback
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
+from rag.upkeep.history import rollback
 from tests.notebooks import answered, file, notebook, python, said, text_of
 
 BATCH = 2

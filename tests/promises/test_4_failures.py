@@ -20,7 +20,6 @@ from rag.asking.explaining import explain, sentences_of
 from rag.citing.checking import Answer
 from rag.config import Config
 from rag.errors import DiskFull, NotWritable, QuotaExceeded, RagbookError, ServerDown, SpaceRefused, StoreError
-from rag.garbage import collect
 from rag.manifest import VerdictName
 from rag.models.embedder import Embedder
 from rag.models.endpoint import Patience
@@ -28,6 +27,7 @@ from rag.models.factory import COMPATIBLE_BATCH, make_embedder
 from rag.notebook import Notebook
 from rag.prices import Prices
 from rag.storage.ledger import Ledger
+from rag.upkeep.garbage import collect
 from tests.notebooks import ROOT, answered, file, notebook, opened, python, said, settings, text_of
 from tests.servers import Misbehaving, failure, free_port, hang, misbehaving_server, status, vectors
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from rag.asking.opening import open_snapshot
-from rag.doctor import examine
 from rag.errors import RagbookError, SpaceRefused
-from rag.history import keep
 from rag.manifest import VerdictName, dump_checked
-from rag.repair_costs import repair_plan
-from rag.repairs import repair
 from rag.storage.ledger import Ledger, entry
+from rag.upkeep.doctor import examine
+from rag.upkeep.history import keep
+from rag.upkeep.repair_costs import repair_plan
+from rag.upkeep.repairs import repair
 from tests.doubles import CountingEmbedding
 from tests.notebooks import answered, file, hits, notebook, opened, settings, text_of, total_chunks
 from tests.privileges import permissions_count

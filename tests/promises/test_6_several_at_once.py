@@ -21,16 +21,16 @@ import pytest
 from bench.killing import Paying, contents, paid
 from rag.asking.opening import open_snapshot
 from rag.building.pipeline import build_held
-from rag.doctor import examine
 from rag.errors import Busy, Conflict, RagbookError
-from rag.garbage import collect
-from rag.history import forget
 from rag.home.snapshots import now
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.progress import Event, Stage
-from rag.salvage import Wanted, restore_wanted
 from rag.sources.rows import Given, register, registry_fingerprint
+from rag.upkeep.doctor import examine
+from rag.upkeep.garbage import collect
+from rag.upkeep.history import forget
+from rag.upkeep.salvage import Wanted, restore_wanted
 from tests.doubles import CountingEmbedding
 from tests.notebooks import ROOT, file, hits, notebook, opened, python, said, text_of, total_chunks
 

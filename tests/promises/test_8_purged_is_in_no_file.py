@@ -13,13 +13,13 @@ import pytest
 
 from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Cancelled, Damaged, NotFound, RagbookError
-from rag.history import forget, keep, kept, rollback
 from rag.home.snapshots import lease
 from rag.manifest import VerdictName
-from rag.purge_plan import plan_purge
-from rag.purging import purge
 from rag.storage.originals import Originals
 from rag.text.analysis import terms
+from rag.upkeep.history import forget, keep, kept, rollback
+from rag.upkeep.purge_plan import plan_purge
+from rag.upkeep.purging import purge
 from tests.doubles import CountingEmbedding
 from tests.notebooks import answered, file, hits, notebook, opened, python, said, settings, text_of
 
@@ -306,7 +306,7 @@ KILLED = """
     from pathlib import Path
     from rag.home.place import Place
     from rag.storage.objects import Objects
-    import rag.purging, rag.garbage, rag.tables.chunk_table, rag.tables.vectors
+    import rag.upkeep.purging, rag.upkeep.garbage, rag.tables.chunk_table, rag.tables.vectors
 
     home, kills = Path(sys.argv[1]), int(sys.argv[2])
 
@@ -315,7 +315,8 @@ KILLED = """
         def step(frame, event, argument):
             nonlocal steps
             caller = frame.f_back if event in ("call", "return") else frame
-            if caller is None or not caller.f_code.co_filename.endswith(("rag/purging.py", "rag/garbage.py")):
+            if caller is None or not caller.f_code.co_filename.endswith(("rag/upkeep/purging.py",
+            "rag/upkeep/garbage.py")):
                 return
             if caller.f_code.co_name in ("purge", "collect", "_publish_without", "_purge_caches", "_purge_set_aside"):
                 steps += 1
@@ -323,7 +324,7 @@ KILLED = """
                     os.kill(os.getpid(), signal.SIGKILL)
         place = Place(Objects(target / "default"), "main")
         sys.setprofile(step)
-        rag.purging.purge(place, ["zanzibar.txt"])
+        rag.upkeep.purging.purge(place, ["zanzibar.txt"])
         sys.setprofile(None)
         target.with_suffix(".steps").write_text(str(steps))
 

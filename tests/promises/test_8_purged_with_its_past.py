@@ -10,13 +10,13 @@ import pytest
 
 from rag.config import MULTILINGUAL_MODEL, Config
 from rag.errors import Busy, Cancelled
-from rag.garbage import collect
-from rag.history import forget
 from rag.home.snapshots import lease
 from rag.notebook import Incoming, Notebook
-from rag.purge_plan import plan_purge
-from rag.purging import purge
 from rag.tables.vectors import VectorCache
+from rag.upkeep.garbage import collect
+from rag.upkeep.history import forget
+from rag.upkeep.purge_plan import plan_purge
+from rag.upkeep.purging import purge
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import answered, file, notebook, opened, paragraphs, python, settings, text_of
 from tests.promises.test_8_purged_is_in_no_file import NAME, NEW, OLD, WORD, Secret

@@ -11,7 +11,7 @@ import pytest
 from rag.commands.cli import main
 from rag.errors import SpaceRefused
 from rag.manifest import VerdictName
-from rag.space_removal import remove_space
+from rag.upkeep.space_removal import remove_space
 from tests.doubles import CountingEmbedding
 from tests.notebooks import CANARY, file, notebook, opened, settings, text_of, total_chunks
 

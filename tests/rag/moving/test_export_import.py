@@ -17,10 +17,10 @@ from rag.manifest import Receipt, VerdictName
 from rag.moving.export import export_notebook
 from rag.moving.importing import import_notebook
 from rag.notebook import Notebook
-from rag.purging import purge
 from rag.sources.restriction import Restriction
-from rag.space_removal import remove_space
 from rag.storage.arrivals import by_turns
+from rag.upkeep.purging import purge
+from rag.upkeep.space_removal import remove_space
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import answered, file, hits, lying, names, notebook, opened, python, settings, text_of
 from tests.rag.moving.archives import everything_below, taken_apart

@@ -323,7 +323,7 @@ def test_a_removed_source_has_no_tags_and_added_anew_neither(tmp_path: Path):
 
 
 def test_tags_come_back_with_a_source_by_rolling_back(tmp_path: Path):
-    from rag.history import rollback
+    from rag.upkeep.history import rollback
 
     book = notebook(tmp_path, CountingEmbedding())
     book.add([file("a.txt", text_of(2, 1)), file("b.txt", text_of(2, 2))])

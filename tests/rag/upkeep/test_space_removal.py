@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from rag.doctor import examine
 from rag.errors import Busy, Cancelled, NotFound, RagbookError
-from rag.garbage import collect
-from rag.history import forget
 from rag.home.snapshots import lease
 from rag.manifest import VerdictName
-from rag.space_removal import remove_space
+from rag.upkeep.doctor import examine
+from rag.upkeep.garbage import collect
+from rag.upkeep.history import forget
+from rag.upkeep.space_removal import remove_space
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, python, settings, text_of
 
@@ -100,7 +100,7 @@ KILLED = """
 import os, signal, sys
 from rag.config import Config
 from rag.home.place import place_of
-from rag.space_removal import remove_space
+from rag.upkeep.space_removal import remove_space
 
 home, fingerprint, event, nth = sys.argv[1:]
 left, deleting = int(nth), False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.errors import NotFound
-from rag.purge_plan import PurgePlan, note_name, others_of, plan_purge, unfinished
+from rag.upkeep.purge_plan import PurgePlan, note_name, others_of, plan_purge, unfinished
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, text_of
 

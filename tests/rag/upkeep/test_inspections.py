@@ -5,9 +5,9 @@ from dataclasses import replace
 import lancedb
 import pytest
 
-from rag.doctor import examine
-from rag.inspections import chunk_problem
 from rag.manifest import Counts
+from rag.upkeep.doctor import examine
+from rag.upkeep.inspections import chunk_problem
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, text_of
 

@@ -14,18 +14,24 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
-from rag.belonging import Shelf
 from rag.config import Config
 from rag.errors import Busy, RagbookError
-from rag.garbage import GRACE_SECONDS, Garbage, collect, find
-from rag.history import unkeep
 from rag.home.pinning import pin, verify
 from rag.home.place import Place
 from rag.home.snapshots import lease, now, writer_name
 from rag.home.state import State, newest_registry, only_after
 from rag.manifest import Change, Counts, Receipt, Verdict, VerdictName, dump_checked
 from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
-from rag.purge_plan import (
+from rag.sources.rows import SourceRow, registry_fingerprint
+from rag.storage.arrivals import by_turns
+from rag.storage.marks import read_now
+from rag.storage.objects import TEMPORARY, translated
+from rag.tables.chunk_table import ChunkTable
+from rag.tables.vectors import VectorCache
+from rag.upkeep.belonging import Shelf
+from rag.upkeep.garbage import GRACE_SECONDS, Garbage, collect, find
+from rag.upkeep.history import unkeep
+from rag.upkeep.purge_plan import (
     PurgePlan,
     digests_of,
     note_name,
@@ -36,12 +42,6 @@ from rag.purge_plan import (
     shared_by_others,
     unfinished,
 )
-from rag.sources.rows import SourceRow, registry_fingerprint
-from rag.storage.arrivals import by_turns
-from rag.storage.marks import read_now
-from rag.storage.objects import TEMPORARY, translated
-from rag.tables.chunk_table import ChunkTable
-from rag.tables.vectors import VectorCache
 
 
 def purge(

@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 
 from rag.config import Config
 from rag.errors import Cancelled, Damaged, NewerFormat, NotFound, NotWritable, StoreError
-from rag.findings import Examination, Finding, Severity
-from rag.garbage import find as find_garbage
 from rag.home.pinned import HASHED_BEFORE_USE, BadFile, PinnedFiles, bad_original
 from rag.home.place import Place
 from rag.home.snapshots import lease_holder
 from rag.home.state import State, behind
-from rag.inspections import chunk_problem, different_texts, fragments, look_at_cache
 from rag.manifest import Manifest, load_checked
 from rag.outcome import count
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces.saved import Space
+from rag.upkeep.findings import Examination, Finding, Severity
+from rag.upkeep.garbage import find as find_garbage
+from rag.upkeep.inspections import chunk_problem, different_texts, fragments, look_at_cache
 
 _BUILD = "Built again from the vector cache and the originals."
 _MANY_FRAGMENTS = 64

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from rag.config import Config
 from rag.errors import NotFound, StoreError
-from rag.findings import Examination
 from rag.fingerprint import vector_key
 from rag.home.pinned import PinnedFiles
 from rag.home.place import Place
-from rag.inspections import cached_keys
 from rag.manifest import Manifest
 from rag.models.endpoint import embedding_endpoint
 from rag.outcome import count
 from rag.progress import IsCancelled, never
 from rag.reading.splitting import Piece
-from rag.salvage import find_wanted, indexed_vectors, read_again
 from rag.sources.rows import SourceRow
 from rag.spaces.saved import Space
+from rag.upkeep.findings import Examination
+from rag.upkeep.inspections import cached_keys
+from rag.upkeep.salvage import find_wanted, indexed_vectors, read_again
 
 if TYPE_CHECKING:
     import numpy as np

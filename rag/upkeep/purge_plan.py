@@ -1,7 +1,7 @@
 """What a purge would take along: found before anything is changed, and said before it is done.
 
 Where a source lies is told by the manifests, the registries they pin and the one that is wanted; what names it, by
-every name it has had; whose text a cached vector is of, by `rag.belonging`.
+every name it has had; whose text a cached vector is of, by `rag.upkeep.belonging`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.belonging import Shelf, sort_out
 from rag.config import Config
 from rag.errors import Damaged, NotFound
 from rag.home.cells import Cells
@@ -20,6 +19,7 @@ from rag.manifest import Manifest, load_checked
 from rag.outcome import count
 from rag.sources.rows import SourceRow
 from rag.tables.chunk_table import ChunkTable
+from rag.upkeep.belonging import Shelf, sort_out
 
 
 @dataclass(frozen=True)

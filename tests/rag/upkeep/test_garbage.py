@@ -10,10 +10,10 @@ import pytest
 
 from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Cancelled, NotFound
-from rag.garbage import collect, find
-from rag.history import forget
 from rag.home.snapshots import lease
 from rag.manifest import VerdictName
+from rag.upkeep.garbage import collect, find
+from rag.upkeep.history import forget
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, notebook, opened, settings, text_of
 

@@ -7,10 +7,10 @@ import pytest
 
 from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Damaged, NotFound, RagbookError
-from rag.history import diff, forget, keep, kept, retire, rollback, to_retire, unkeep
 from rag.home.place import Place
 from rag.home.snapshots import Snapshots, lease
 from rag.manifest import VerdictName
+from rag.upkeep.history import diff, forget, keep, kept, retire, rollback, to_retire, unkeep
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, lying, names, notebook, opened, settings, text_of
 

@@ -14,10 +14,7 @@ import numpy as np
 from rag.building.paying import MakeEmbedder
 from rag.building.pipeline import build_held
 from rag.config import Config
-from rag.doctor import examine
 from rag.errors import Damaged, RagbookError, SpaceRefused
-from rag.findings import Finding
-from rag.garbage import collect
 from rag.home.pinned import clear_the_way, set_aside
 from rag.home.place import Place
 from rag.home.snapshots import lease
@@ -25,13 +22,16 @@ from rag.home.spending import Recording, recorded
 from rag.outcome import Outcome, count
 from rag.progress import IsCancelled, OnEvent, ignore, never
 from rag.reading.splitting import Piece
-from rag.repair_costs import REBUILT, SAMPLE, WRONG_TABLE, intact_snapshots, needs, vectors_in_index
-from rag.salvage import find_wanted, read_again, refill, restore_wanted
 from rag.sources.rows import SourceRow
 from rag.spaces.canary import CANARY_COSINE
 from rag.spaces.saved import Space, draft
 from rag.storage.objects import translated
 from rag.tables.vectors import VectorCache
+from rag.upkeep.doctor import examine
+from rag.upkeep.findings import Finding
+from rag.upkeep.garbage import collect
+from rag.upkeep.repair_costs import REBUILT, SAMPLE, WRONG_TABLE, intact_snapshots, needs, vectors_in_index
+from rag.upkeep.salvage import find_wanted, read_again, refill, restore_wanted
 
 if TYPE_CHECKING:
     import numpy.typing as npt

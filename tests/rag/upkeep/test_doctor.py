@@ -11,16 +11,16 @@ import lancedb
 import pytest
 
 from rag.asking.opening import open_snapshot
-from rag.doctor import examine
 from rag.errors import Damaged, RagbookError, SpaceRefused
 from rag.fingerprint import fingerprint
 from rag.home.pinned import PinnedFiles, file_sha256, set_aside
 from rag.home.pinning import pin
 from rag.home.snapshots import lease
 from rag.manifest import VerdictName, dump_checked
-from rag.repair_costs import repair_plan
-from rag.repairs import repair
 from rag.tables.chunk_table import ChunkTable
+from rag.upkeep.doctor import examine
+from rag.upkeep.repair_costs import repair_plan
+from rag.upkeep.repairs import repair
 from tests.doubles import CountingEmbedding
 from tests.notebooks import answered, file, hits, notebook, opened, text_of, total_chunks
 

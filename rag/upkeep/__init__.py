@@ -1,0 +1,1 @@
+"""Damage and the past: what the doctor finds and repairs, older snapshots, and what nothing needs."""
