@@ -11,13 +11,14 @@ import streamlit as st
 import rag
 from rag.errors import NotFound
 from rag.manifest import VerdictName
-from ui import session, uploads, wording
-from ui.asking import REFILL, ask, forget_unanswered, unanswered
+from ui import session, wording
 from ui.banner import verdict_banner
-from ui.cells import Asked, draw_cells, request
 from ui.frame import Page, frame
-from ui.job_card import job_card
-from ui.restricting import restriction, search_in
+from ui.library import uploads
+from ui.library.job_card import job_card
+from ui.notebook.asking import REFILL, ask, forget_unanswered, unanswered
+from ui.notebook.cells import Asked, draw_cells, request
+from ui.notebook.restricting import restriction, search_in
 from ui.untrusted import escaped
 from ui.widgets import empty, header, note
 

@@ -7,8 +7,8 @@ import streamlit as st
 from rag.evaluation import job as trials
 from ui.banner import verdict_banner
 from ui.frame import MENU, Page, frame
-from ui.lab import choose_set, run_card, trial_card
-from ui.lab_results import results
+from ui.lab.results import results
+from ui.lab.running import choose_set, run_card, trial_card
 from ui.widgets import empty, header
 
 

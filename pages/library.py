@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui import removing, session, tagging, uploads, wording
+from ui import session, wording
 from ui.banner import verdict_banner
 from ui.frame import Page, frame
-from ui.job_card import job_card
-from ui.source_table import source_table, summary
+from ui.library import removing, tagging, uploads
+from ui.library.job_card import job_card
+from ui.library.source_table import source_table, summary
 from ui.widgets import header
 
 TYPES = "PDF, Word, HTML, Markdown, text, CSV and more"

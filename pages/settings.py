@@ -11,8 +11,8 @@ from rag.manifest import VerdictName
 from ui import wording
 from ui.banner import verdict_banner
 from ui.frame import Page, frame
-from ui.impact import Impact, candidate, impact_of
-from ui.setting_fields import effective, field, is_fixed, origin
+from ui.settings.fields import effective, field, is_fixed, origin
+from ui.settings.impact import Impact, candidate, impact_of
 from ui.untrusted import escaped
 from ui.widgets import badge_html, card, header, kv
 

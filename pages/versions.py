@@ -8,9 +8,9 @@ from rag.manifest import Change, Manifest, Verdict, VerdictName
 from ui import session, wording
 from ui.banner import verdict_banner
 from ui.frame import Page, frame
-from ui.recipes import compare
-from ui.timeline import change_html, timeline
 from ui.untrusted import escaped
+from ui.versions.recipes import compare
+from ui.versions.timeline import change_html, timeline
 from ui.widgets import Bar, badge_html, bars, card, empty, header, kv
 
 

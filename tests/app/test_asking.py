@@ -14,7 +14,7 @@ from rag.notebook import Notebook
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import file, settings
 from tests.servers import Misbehaving, failure, talk
-from ui.asking import FRAMES, LOOKS, Asking, _follow
+from ui.notebook.asking import FRAMES, LOOKS, Asking, _follow
 
 
 class Drawn:

@@ -10,7 +10,7 @@ from rag.citing.claims.markers import as_streamed
 from rag.home.cells import Cell
 from tests.rag.citing.test_checking import ALL
 from tests.rag.home.test_cells import ANSWER
-from ui.cells import _chipped
+from ui.notebook.cells import _chipped
 from ui.untrusted import answer_html
 
 

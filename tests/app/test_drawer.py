@@ -14,7 +14,7 @@ from rag.text.words import sentences
 from tests.app.walking import words
 from tests.doubles import ScriptedLLM
 from tests.notebooks import answered, paragraphs, text_of
-from ui.drawer import cited_ranges
+from ui.notebook.drawer import cited_ranges
 
 Open = Callable[..., AppTest]
 

@@ -12,9 +12,9 @@ import rag
 from rag.sources.restriction import Restriction
 from tests.app.walking import words
 from tests.rag.reading.builders import pdf
-from ui.asking import _partial
-from ui.cells import Asked
 from ui.frame import Page
+from ui.notebook.asking import _partial
+from ui.notebook.cells import Asked
 
 Open = Callable[..., AppTest]
 QUESTION = "Within how many days may units be returned?"

@@ -10,9 +10,9 @@ import streamlit as st
 
 from rag.citing.checking import Answer, Citation, Passage, marked
 from ui import session, wording
-from ui.drawer import cited_ranges, place, source_drawer
 from ui.frame import Page, boundary
-from ui.inspector import inspect_button
+from ui.notebook.drawer import cited_ranges, place, source_drawer
+from ui.notebook.inspector import inspect_button
 from ui.untrusted import Chip, answer_html, escaped, excerpt
 from ui.widgets import badge_html, note
 

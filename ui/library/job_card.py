@@ -10,8 +10,9 @@ import streamlit as st
 
 from rag.errors import Cancelled, RagbookError
 from rag.progress import Event, Stage
-from ui import session, uploads, wording
+from ui import session, wording
 from ui.frame import boundary
+from ui.library import uploads
 from ui.untrusted import escaped
 from ui.widgets import badge_html, error_card, note
 

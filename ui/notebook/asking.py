@@ -16,8 +16,8 @@ from rag.citing.claims.markers import as_streamed
 from rag.errors import Damaged
 from rag.manifest import Receipt
 from ui import session, wording
-from ui.cells import Asked, question_html
 from ui.frame import Page, outdated
+from ui.notebook.cells import Asked, question_html
 from ui.untrusted import answer_html, escaped
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import streamlit as st
 
 from rag.asking.followups import note_of
 from ui import session, wording
-from ui.drawer import place
 from ui.frame import boundary
+from ui.notebook.drawer import place
 from ui.untrusted import escaped, visible
 from ui.widgets import Bar, bars, kv
 

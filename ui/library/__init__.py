@@ -1,0 +1,1 @@
+"""The Library page: files in, tags, files out."""

@@ -1,0 +1,1 @@
+"""The Notebook page: questions, answers, and what they cite."""
