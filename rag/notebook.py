@@ -18,17 +18,20 @@ from rag.config import SAVABLE, Config, load_config
 from rag.errors import ConfigError, Conflict, Damaged, NotFound, ReadError, StoreError
 from rag.home.cells import Cell, Cells
 from rag.home.place import Place, place_of
-from rag.home.snapshots import lease, now
 from rag.home.state import State, newest_registry, only_after
 from rag.home.verdicts import Status, look
 from rag.manifest import Change, Manifest, Verdict, VerdictName
-from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.sources import rows as planner
 from rag.sources.names import safe_name
 from rag.sources.rows import SourceRow
 from rag.sources.tags import ById, changed, clean_tag, newly, refuse_absent
-from rag.storage.objects import open_home, translated
+from rag.storage.failures import translated
+from rag.storage.lease import lease
+from rag.storage.objects import open_home
+from rag.storage.stamp import now
+from rag.text.counting import count
 
 if TYPE_CHECKING:
     from rag.building.estimate import Estimate

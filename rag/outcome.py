@@ -40,8 +40,3 @@ class Outcome:
     failures: tuple[tuple[str, str], ...] = ()
     space: str | None = None
     recipe: str | None = None
-
-
-def count(number: int, noun: str) -> str:
-    """`1 chunk`, `1,284 chunks`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -13,11 +13,11 @@ from rag.asking.neighbours import page_at, shown
 from rag.asking.relevance import quotable, relevant
 from rag.citing.checking import Answer, Citation, CitationStream, Found, Passage, unchecked
 from rag.errors import BadKey, Cancelled, ContextTooLong, ModelError
-from rag.home.snapshots import now
 from rag.home.spending import record_reply, with_reply
 from rag.manifest import Receipt
-from rag.outcome import count
 from rag.progress import IsCancelled
+from rag.storage.stamp import now
+from rag.text.counting import count
 
 if TYPE_CHECKING:
     from rag.asking.opening import Opened

@@ -17,7 +17,7 @@ from rag.asking.retrieval import POOL
 from rag.citing.checking import Passage
 from rag.errors import BadKey, ContextTooLong
 from rag.manifest import Receipt
-from rag.outcome import count
+from rag.text.counting import count
 
 if TYPE_CHECKING:
     from rag.asking.opening import Opened

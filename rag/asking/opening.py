@@ -24,16 +24,17 @@ from rag.asking.retrieval import Searcher
 from rag.citing.checking import Answer, Found, Passage
 from rag.errors import Damaged, NotFound
 from rag.home.noticed import notice, still_bad
-from rag.home.pinned import HASHED_AT_OPENING, BadFile, PinnedFiles, clear_the_way
+from rag.home.pinned import HASHED_AT_OPENING, BadFile, PinnedFiles
 from rag.llamaindex.question_embedding import NoTransformation, QuestionEmbedding
 from rag.llamaindex.vector_store import LanceVectorStore
 from rag.manifest import Manifest
 from rag.progress import IsCancelled, never
 from rag.sources.restriction import Restriction
 from rag.spaces.saved import Space
+from rag.storage.failures import translated
 from rag.storage.marks import mark
-from rag.storage.objects import translated
 from rag.tables.chunk_table import ChunkTable
+from rag.tables.lance_files import clear_the_way
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,14 +18,15 @@ from rag.errors import BadKey, ModelMissing, ReadError
 from rag.fingerprint import vector_key
 from rag.home.place import Place
 from rag.notebook import Incoming, Notebook, name_in_batch, origin_of
-from rag.outcome import SourceCounts, count
+from rag.outcome import SourceCounts
 from rag.sources import rows as planner
 from rag.sources.names import safe_name
 from rag.sources.rows import Given
 from rag.spaces.canary import CANARY_TEXTS
 from rag.spaces.saved import Space, draft
-from rag.storage.originals import measured
+from rag.storage.digests import measured
 from rag.tables.vectors import VectorCache
+from rag.text.counting import count
 
 _AT_ONCE = 4096
 """Vectors looked at in one go: bounds memory."""

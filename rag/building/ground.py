@@ -19,7 +19,8 @@ from rag.manifest import Manifest
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces.saved import Space
-from rag.storage.objects import make_folder, translated
+from rag.storage.durable import make_folder
+from rag.storage.failures import translated
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of, set_aside_torn
 from rag.upkeep.salvage import find_wanted, restore_wanted

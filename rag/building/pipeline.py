@@ -39,20 +39,22 @@ from rag.fingerprint import vector_key
 from rag.home.journal import Journal
 from rag.home.pinning import pin, verify
 from rag.home.place import Place
-from rag.home.snapshots import lease, now, writer_name
 from rag.home.state import only_after
 from rag.home.verdicts import REFUSED_CHANGE, REFUSED_STEP
 from rag.manifest import Counts, Failure, Manifest, Receipt, Verdict, VerdictName
-from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.sources import rows as planner
 from rag.sources.rows import Plan, SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces.saved import Space
+from rag.storage.lease import lease
+from rag.storage.stamp import now, writer_name
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import latest_version
 from rag.tables.vectors import VectorCache
+from rag.text.counting import count
 from rag.upkeep.history import retire, to_retire
 
 _DISTURBED = "Another process wrote into this index at the same moment. Build again."

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rag.home.place import Place
-from rag.storage.objects import Objects, translated
+from rag.storage.failures import translated
+from rag.storage.objects import Objects
 
 # What is pinned is linked after what pins it: else a build that publishes meanwhile would look damaged.
 _FIRST = ("manifests", "state")

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
-from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.reading.places import Page
 from rag.reading.splitting import Piece
 from rag.sources.rows import Plan, SourceRow
 from rag.spaces.recipe import recipe_changes
+from rag.text.counting import count
 
 
 @dataclass

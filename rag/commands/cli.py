@@ -45,11 +45,12 @@ from rag.errors import (
 from rag.home.verdicts import Status
 from rag.manifest import Manifest, VerdictName
 from rag.notebook import Incoming, Notebook
-from rag.outcome import ChunkCounts, SourceCounts, count
+from rag.outcome import ChunkCounts, SourceCounts
 from rag.progress import Event, Stage
 from rag.sources.folders import collect
 from rag.sources.restriction import Restriction
-from rag.storage.objects import translate
+from rag.storage.failures import translate
+from rag.text.counting import count
 
 if TYPE_CHECKING:
     from rag.asking.opening import Opened

@@ -22,7 +22,7 @@ from rag.evaluation.question_set import questions_of, read_questions, save_quest
 from rag.evaluation.totals import Totals, total
 from rag.evaluation.trial import MEASURES, OnAsked, Row, Side, Trial
 from rag.manifest import Receipt, VerdictName
-from rag.outcome import count
+from rag.text.counting import count
 
 if TYPE_CHECKING:
     from rag.asking.opening import Opened

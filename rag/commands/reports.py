@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rag.citing.checking import Answer, Citation, Found
 from rag.home.verdicts import Status
 from rag.manifest import Manifest, Receipt, VerdictName
-from rag.outcome import Outcome, count
+from rag.outcome import Outcome
+from rag.text.counting import count
 
 if TYPE_CHECKING:
     from rag.asking.explaining import Explanation

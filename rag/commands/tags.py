@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from rag.commands.reports import Report
 from rag.errors import ConfigError
-from rag.outcome import count
 from rag.sources.tags import known_tags
+from rag.text.counting import count
 
 if TYPE_CHECKING:
     from rag.notebook import Notebook

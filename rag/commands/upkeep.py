@@ -11,7 +11,7 @@ from rag.commands.reports import Report, outcome_report
 from rag.errors import ConfigError
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
-from rag.outcome import count
+from rag.text.counting import count
 
 Run = Callable[[Notebook, argparse.Namespace], Report]
 Command = Callable[[str, Run, str], argparse.ArgumentParser]

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rag.checked import FORMAT, dump_checked, load_checked
 from rag.citing.checking import Answer, Citation, Passage
 from rag.errors import Damaged, NotFound
-from rag.home.snapshots import now
-from rag.manifest import FORMAT, Receipt, VerdictName, dump_checked, load_checked
+from rag.manifest import Receipt, VerdictName
 from rag.sources.restriction import Restriction
 from rag.storage.objects import Objects
+from rag.storage.stamp import now
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from math import prod
 from rag.errors import NotFound, StoreError
 from rag.fingerprint import fingerprint
 from rag.home.cells import Cells
-from rag.home.pinned import bad_original
 from rag.home.place import Place
-from rag.home.snapshots import now
 from rag.home.state import State
 from rag.manifest import Manifest
 from rag.sources.rows import SourceRow, registry_fingerprint
+from rag.storage.originals import bad_original
+from rag.storage.stamp import now
 from rag.tables.chunk_table import ChunkTable
 
 _TRIED_AT_MOST = 20_000

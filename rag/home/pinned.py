@@ -5,18 +5,13 @@ Lance has no checksums, so a flipped bit goes unnoticed by it. Ours are in the m
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from rag.home.place import Place
 from rag.manifest import Manifest, PinnedFile
-from rag.storage.originals import Originals
-from rag.tables.lance_files import latest_version, set_aside_torn
+from rag.storage.digests import Kind, file_sha256
 
 HASHED_AT_OPENING = 4 << 20
 """Bytes of a snapshot that opening hashes, small files first: about 3 ms, so that opening costs the same at every size.
@@ -27,8 +22,6 @@ HASHED_BEFORE_USE = 32 << 20
 """The same for the first search, which reads the vectors anyway, for what a build starts from, for going back, for
 `status` on the command line, and for the doctor's usual look: 20 to 50 ms, which are little beside the rest. Up to
 about 15,000 chunks as a whole."""
-
-Kind = Literal["missing", "unreadable", "size", "altered"]
 
 
 @dataclass(frozen=True)
@@ -99,59 +92,3 @@ class PinnedFiles:
             self._digests[path] = file_sha256(path)
             self.hashed += 1
         return self._digests[path]
-
-
-def bad_original(originals: Originals, digest: str, size: int | None, *, deep: bool) -> tuple[Kind, str] | None:
-    """What is wrong with an original, and the words that follow its name; None where it passes.
-
-    `deep` compares its SHA-256 with its name; otherwise its size is compared, where that is known.
-    """
-    path = originals.path(digest)
-    try:
-        if not path.is_file():
-            return "missing", "is missing"
-        found = path.stat().st_size
-        if size is not None and found != size:
-            return "size", f"has {found:,} bytes instead of {size:,}"
-        if deep and file_sha256(path) != digest:
-            return "altered", "has other bytes than were added: its SHA-256 is not its name"
-    except OSError as error:
-        return "unreadable", f"cannot be read: {error.strerror or error}"
-    return None
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, 64 hex digits. Raises OSError."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a damaged file or folder to `<name>.damaged` (`.damaged-2` …): nothing is deleted. Raises OSError."""
-    for attempt in range(1, 10_000):
-        target = path.with_name(f"{path.name}.damaged" + (f"-{attempt}" if attempt > 1 else ""))
-        if not target.exists():
-            path.rename(target)
-            return target
-    raise FileExistsError(f"{path.name} was set aside too often")
-
-
-def clear_the_way(folder: Path, wanted: int, error: BaseException) -> bool:
-    """Rename the newest version of a table to `….torn` where it keeps Lance from opening version `wanted`, an older.
-
-    Lance opens a table through its newest version; a power cut or a flipped bit in it locks all others away. `error` is
-    what opening failed with: a refusal of the system's says nothing about the table. Whether anything was renamed.
-
-    Raises OSError.
-    """
-    refused = re.search(r"os error (\d+)", str(error))
-    if refused and int(refused[1]) not in (errno.ENOENT, errno.EISDIR):
-        return False
-    if set_aside_torn(folder, wanted):
-        return True
-    newest = latest_version(folder)
-    if newest is None or newest <= wanted:
-        return False
-    path = folder / "_versions" / f"{2**64 - 1 - newest:020d}.manifest"
-    path.rename(path.with_name(path.name + ".torn"))
-    return True

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from rag.errors import Damaged
 from rag.home.place import Place
 from rag.manifest import PinnedFile, PinnedTable
-from rag.storage.objects import fsync, translated
+from rag.storage.durable import fsync
+from rag.storage.failures import translated
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of, sync

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from rag.errors import RagbookError, StoreError
 from rag.home.place import Place
 from rag.manifest import Receipt
-from rag.outcome import count
 from rag.storage.ledger import Entry, Ledger, entry, summed
+from rag.text.counting import count
 
 if TYPE_CHECKING:
     from rag.models.embedder import Embedder

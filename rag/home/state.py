@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
+from rag.checked import FORMAT, dump_checked, load_checked
 from rag.errors import AlreadyExists, Conflict, Damaged, NewerFormat, NotFound, NotWritable
 from rag.fingerprint import fingerprint
-from rag.manifest import FORMAT, Change, Manifest, dump_checked, load_checked
+from rag.manifest import Change, Manifest
 from rag.storage.objects import Objects
 
 NO_SOURCES = fingerprint([])

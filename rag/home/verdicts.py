@@ -10,17 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rag.checked import FORMAT
 from rag.config import Config
 from rag.errors import ConfigError, Damaged, NewerFormat, NotFound, StoreError
 from rag.home.journal import Interrupted, Journal
 from rag.home.noticed import still_bad
 from rag.home.pinned import PinnedFiles
 from rag.home.place import Place
-from rag.home.snapshots import lease_holder
 from rag.home.state import State, behind
-from rag.manifest import FORMAT, Change, Counts, Manifest, Receipt, Verdict, VerdictName
-from rag.outcome import count
+from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName
 from rag.spaces.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
+from rag.storage.lease import lease_holder
+from rag.text.counting import count
 
 REFUSED_STEP = "Set the model back, or build a new index for the one that answers now (build --new-space)."
 REFUSED_CHANGE = Change("embedder.model", "the model of the saved vectors", "another model under the same name")

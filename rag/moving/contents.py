@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rag.checked import dump_checked, load_checked
 from rag.errors import Damaged, NewerFormat
-from rag.manifest import Manifest, dump_checked, load_checked
+from rag.manifest import Manifest
 
 TAGS = "notebook/tags/00000001.json"
 """The member with the tags of the sources; it is there where some have any."""

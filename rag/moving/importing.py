@@ -28,12 +28,14 @@ from rag.moving.checks import checked_snapshot
 from rag.moving.contents import CONTENTS
 from rag.moving.paid import read_paid
 from rag.moving.unpacking import Archive, open_archive
-from rag.outcome import count
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import SPLITTER
 from rag.storage.arrivals import by_turns
-from rag.storage.objects import TEMPORARY, Objects, fsync, make_folder, open_home, translated
+from rag.storage.durable import fsync, make_folder
+from rag.storage.failures import translated
+from rag.storage.objects import TEMPORARY, Objects, open_home
 from rag.tables.vectors import VectorCache
+from rag.text.counting import count
 
 _STALE_SECONDS = 24 * 3600
 _SPARE = 64 << 20  # bytes that must be left on the disk

@@ -22,8 +22,10 @@ from llama_index.core.storage.index_store import SimpleIndexStore
 
 from rag.asking.opening import open_snapshot
 from rag.errors import AlreadyExists, NotFound
-from rag.outcome import count
-from rag.storage.objects import TEMPORARY, fsync, translated
+from rag.storage.durable import fsync
+from rag.storage.failures import translated
+from rag.storage.objects import TEMPORARY
+from rag.text.counting import count
 
 if TYPE_CHECKING:
     from rag.asking.opening import Opened

@@ -20,7 +20,7 @@ from llama_index.core.schema import BaseNode, MetadataMode
 from llama_index.core.storage.docstore.utils import json_to_doc
 
 from rag.errors import Damaged, NotFound, SourceTooLarge
-from rag.storage.objects import translated
+from rag.storage.failures import translated
 
 DOCSTORE = "docstore.json"
 VECTORS = ("default__vector_store.json", "vector_store.json")

@@ -20,21 +20,22 @@ from typing import TYPE_CHECKING, Any
 from rag.errors import AlreadyExists
 from rag.fingerprint import chunk_id
 from rag.home.pinning import pin, verify
-from rag.home.snapshots import lease, now, writer_name
 from rag.home.spending import Purpose, Recording, recorded
 from rag.home.state import State, only_after
 from rag.manifest import Change, Counts, Manifest, Receipt, VerdictName
 from rag.moving.llamaindex_files import StoredIndex, read_index
 from rag.moving.llamaindex_sources import AdoptedSource, sources_of
 from rag.moving.llamaindex_trial import SAMPLES, Needed, compared, estimate, unit
-from rag.outcome import count
 from rag.sources import rows as planner
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces.saved import Space
-from rag.storage.objects import translated
+from rag.storage.failures import translated
+from rag.storage.lease import lease
+from rag.storage.stamp import now, writer_name
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
+from rag.text.counting import count
 from rag.text.languages import detect_each
 
 if TYPE_CHECKING:

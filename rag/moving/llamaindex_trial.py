@@ -14,10 +14,10 @@ from rag.fingerprint import fingerprint
 from rag.models.tokens import tokenizer_for
 from rag.moving.llamaindex_files import StoredIndex
 from rag.moving.llamaindex_sources import AdoptedSource
-from rag.outcome import count
 from rag.reading.places import Reading
 from rag.reading.splitting import split
 from rag.spaces.saved import draft
+from rag.text.counting import count
 
 if TYPE_CHECKING:
     from rag.models.embedder import Embedder

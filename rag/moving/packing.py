@@ -19,7 +19,9 @@ from typing import IO
 
 from rag.errors import AlreadyExists, Damaged, NotFound
 from rag.moving.contents import CONTENTS, Contents, Member
-from rag.storage.objects import TEMPORARY, fsync, translated
+from rag.storage.durable import fsync
+from rag.storage.failures import translated
+from rag.storage.objects import TEMPORARY
 
 _BLOCK = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: an archive does not tell when its parts were written

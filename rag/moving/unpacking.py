@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rag.errors import Damaged, NotFound, SourceTooLarge
 from rag.moving.contents import CONTENTS, Contents, known_name, original_name, parse_contents
-from rag.storage.objects import translated
+from rag.storage.failures import translated
 
 MAX_MEMBERS = 250_000
 MAX_BYTES = 64 << 30

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rag.errors import Conflict, Damaged, StoreError
-from rag.home.pinned import clear_the_way
 from rag.sources.rows import SourceRow, registry_fingerprint
-from rag.storage.objects import make_folder, translated
-from rag.tables.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
+from rag.storage.durable import make_folder
+from rag.storage.failures import translated
+from rag.tables.lance_files import TableFile, clear_the_way, files_of, latest_version, set_aside_torn, shape_of, sync
 
 TABLE = "sources"
 _Identity = tuple[tuple[str, int, int, int], ...]

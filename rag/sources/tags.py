@@ -14,10 +14,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from rag.checked import FORMAT, dump_checked, load_checked, refuse_newer
 from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, NotWritable, StoreError, TagInvalid
-from rag.manifest import FORMAT, dump_checked, load_checked, refuse_newer
 from rag.sources.names import unseen
-from rag.storage.objects import Objects, translated
+from rag.storage.failures import translated
+from rag.storage.objects import Objects
 
 LONGEST = 40
 """Characters of a tag."""
@@ -176,7 +177,7 @@ class Tags:
     def repair(self) -> list[str]:
         """Make the newest tags that pass their check the ones that count; what is damaged is moved aside. Says what was
         done, in sentences; nothing where all is well."""
-        from rag.home.pinned import set_aside  # imports the place, which imports this
+        from rag.storage.aside import set_aside  # imports the place, which imports this
 
         while True:
             number = self._next_number()  # before the look, so that what another writes after it is not undone

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from rag.checked import FORMAT
 from rag.config import Config
 from rag.fingerprint import fingerprint
-from rag.manifest import FORMAT, Change
+from rag.manifest import Change
 from rag.spaces.saved import Space, draft
 
 SPLITTER = "structure/2"

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from rag.checked import FORMAT, dump_checked, load_checked
 from rag.config import Config
 from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, StoreError, VectorInvalid
 from rag.fingerprint import fingerprint
-from rag.home.snapshots import now
-from rag.manifest import FORMAT, dump_checked, load_checked
 from rag.spaces import canary
 from rag.spaces.canary import CANARY_COSINE, agreement, canary_of
 from rag.storage.objects import Objects
+from rag.storage.stamp import now
 
 if TYPE_CHECKING:
     import numpy as np

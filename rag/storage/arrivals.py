@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rag.errors import Busy
-from rag.storage.objects import translated
+from rag.storage.failures import translated
 
 _LOCK = ".arrivals.lock"
 

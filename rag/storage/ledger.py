@@ -24,9 +24,11 @@ from pathlib import Path
 from typing import Literal
 
 from rag.errors import StoreError
-from rag.home.snapshots import now
-from rag.outcome import count
-from rag.storage.objects import Objects, fsync, make_folder, translated
+from rag.storage.durable import fsync, make_folder
+from rag.storage.failures import translated
+from rag.storage.objects import Objects
+from rag.storage.stamp import now
+from rag.text.counting import count
 
 By = Literal["day", "notebook", "model", "purpose"]
 

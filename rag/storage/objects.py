@@ -8,18 +8,18 @@ name exists), fsync of the folder. So an object is there whole and durable, or n
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 import obstore
-from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
-from rag.errors import AlreadyExists, ConfigError, DiskFull, NotFound, NotWritable, StoreError, StoreUnavailable
+from rag.errors import AlreadyExists, ConfigError, NotFound, StoreUnavailable
+from rag.storage.durable import fsync, make_folder
+from rag.storage.failures import translated
 
 TEMPORARY = ".tmp-"
 """Prefix of files that are not there yet. A crash leaves them; no reader looks at them."""
@@ -123,48 +123,3 @@ def open_home(home: str, workspace: str) -> Objects:
     if root.exists() and not root.is_dir():
         raise StoreUnavailable(f"RAGBOOK_HOME is {home!r}, which is a file. Give a folder.")
     return Objects(root / workspace)
-
-
-def make_folder(folder: Path) -> None:
-    """Create a folder and its parents, each made durable in its parent."""
-    missing = []
-    while not folder.exists():
-        missing.append(folder)
-        folder = folder.parent
-    for step in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            step.mkdir()
-        fsync(step.parent)
-
-
-def fsync(path: Path) -> None:
-    """Make a file's bytes, or a folder's entries, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Turn an `OSError` or an obstore error about `name` into the error of ours that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise translate(error, name) from error
-    except BaseError as error:
-        text = str(error)
-        if "os error 13" in text or "os error 1)" in text or "os error 30" in text:
-            raise NotWritable(f"No permission for {name}. Check the owner and mode of the home folder.") from error
-        raise StoreUnavailable(f"{name} cannot be used. Check that the home folder is there and try again.") from error
-
-
-def translate(error: OSError, name: str) -> StoreError:
-    """The error of ours for an `OSError` about `name`."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return DiskFull(f"No space left while writing {name}. Free some space and try again; what was saved is safe.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return NotWritable(f"No permission for {name} ({error.strerror}). Check the owner and mode of the home folder.")
-    reason = error.strerror or error.__class__.__name__
-    return StoreUnavailable(f"{name} cannot be used: {reason}. Check that the home folder is there and try again.")

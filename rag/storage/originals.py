@@ -8,13 +8,11 @@ import os
 import uuid
 from pathlib import Path
 
-from rag.errors import AlreadyExists, SourceTooLarge
-from rag.storage.objects import TEMPORARY, Objects, fsync, make_folder, translated
-
-MAX_BYTES = 100 << 20
-"""Largest source, in bytes; the upload widget and the readers have the same limit."""
-
-_BLOCK = 1 << 20
+from rag.errors import AlreadyExists
+from rag.storage.digests import _BLOCK, MAX_BYTES, Kind, _too_large, file_sha256, measured
+from rag.storage.durable import fsync, make_folder
+from rag.storage.failures import translated
+from rag.storage.objects import TEMPORARY, Objects
 
 
 class Originals:
@@ -125,24 +123,20 @@ class Originals:
         return f"originals/{digest[:2]}/{digest}"
 
 
-def measured(path: Path) -> tuple[str, int]:
-    """Digest and size of a file as it is now.
+def bad_original(originals: Originals, digest: str, size: int | None, *, deep: bool) -> tuple[Kind, str] | None:
+    """What is wrong with an original, and the words that follow its name; None where it passes.
 
-    Raises:
-        SourceTooLarge: as soon as `MAX_BYTES` are exceeded: a device or a pipe has no end.
+    `deep` compares its SHA-256 with its name; otherwise its size is compared, where that is known.
     """
-    digest = hashlib.sha256()
-    size = 0
-    with path.open("rb") as reading:
-        while block := reading.read(_BLOCK):
-            size += len(block)
-            if size > MAX_BYTES:
-                raise _too_large(size)
-            digest.update(block)
-    return digest.hexdigest(), size
-
-
-def _too_large(size: int) -> SourceTooLarge:
-    return SourceTooLarge(
-        f"The file has {size / (1 << 20):,.0f} MB, and the limit is {MAX_BYTES >> 20} MB. Split it and add the parts."
-    )
+    path = originals.path(digest)
+    try:
+        if not path.is_file():
+            return "missing", "is missing"
+        found = path.stat().st_size
+        if size is not None and found != size:
+            return "size", f"has {found:,} bytes instead of {size:,}"
+        if deep and file_sha256(path) != digest:
+            return "altered", "has other bytes than were added: its SHA-256 is not its name"
+    except OSError as error:
+        return "unreadable", f"cannot be read: {error.strerror or error}"
+    return None

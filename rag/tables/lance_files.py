@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,3 +189,24 @@ def _size(folder: Path, path: str, noted: int) -> int:
 
 def _damaged(folder: Path, path: str, check: str) -> Damaged:
     return Damaged(f"{folder.name}/{path} is damaged: {check}.")
+
+
+def clear_the_way(folder: Path, wanted: int, error: BaseException) -> bool:
+    """Rename the newest version of a table to `….torn` where it keeps Lance from opening version `wanted`, an older.
+
+    Lance opens a table through its newest version; a power cut or a flipped bit in it locks all others away. `error` is
+    what opening failed with: a refusal of the system's says nothing about the table. Whether anything was renamed.
+
+    Raises OSError.
+    """
+    refused = re.search(r"os error (\d+)", str(error))
+    if refused and int(refused[1]) not in (errno.ENOENT, errno.EISDIR):
+        return False
+    if set_aside_torn(folder, wanted):
+        return True
+    newest = latest_version(folder)
+    if newest is None or newest <= wanted:
+        return False
+    path = folder / "_versions" / f"{2**64 - 1 - newest:020d}.manifest"
+    path.rename(path.with_name(path.name + ".torn"))
+    return True

@@ -26,7 +26,8 @@ from filelock import FileLock
 from lancedb.expr import col
 
 from rag.errors import Damaged, VectorInvalid
-from rag.storage.objects import make_folder, translated
+from rag.storage.durable import make_folder
+from rag.storage.failures import translated
 from rag.tables.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
 
 T = TypeVar("T")

@@ -11,17 +11,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from rag.checked import load_checked
 from rag.config import Config
 from rag.errors import Cancelled, Damaged, NewerFormat, NotFound, NotWritable, StoreError
-from rag.home.pinned import HASHED_BEFORE_USE, BadFile, PinnedFiles, bad_original
+from rag.home.pinned import HASHED_BEFORE_USE, BadFile, PinnedFiles
 from rag.home.place import Place
-from rag.home.snapshots import lease_holder
 from rag.home.state import State, behind
-from rag.manifest import Manifest, load_checked
-from rag.outcome import count
+from rag.manifest import Manifest
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces.saved import Space
+from rag.storage.lease import lease_holder
+from rag.storage.originals import bad_original
+from rag.text.counting import count
 from rag.upkeep.findings import Examination, Finding, Severity
 from rag.upkeep.garbage import find as find_garbage
 from rag.upkeep.inspections import chunk_problem, different_texts, fragments, look_at_cache

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from rag.errors import Damaged, NotFound
 from rag.home.place import Place
-from rag.home.snapshots import lease
 from rag.manifest import Manifest
+from rag.storage.durable import fsync
+from rag.storage.failures import translated
+from rag.storage.lease import lease
 from rag.storage.marks import read_now
-from rag.storage.objects import TEMPORARY, fsync, translated
+from rag.storage.objects import TEMPORARY
 from rag.tables.lance_files import files_of, latest_version
 
 GRACE_SECONDS = 3600.0

@@ -7,18 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from rag.checked import dump_checked
 from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, RagbookError
 from rag.home.pinned import PinnedFiles
 from rag.home.pinning import pin
 from rag.home.place import Place
-from rag.home.snapshots import lease, now, writer_name
 from rag.home.state import State, only_after
-from rag.manifest import Change, Manifest, PinnedTable, Receipt, Verdict, VerdictName, dump_checked
-from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.manifest import Change, Manifest, PinnedTable, Receipt, Verdict, VerdictName
+from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_changes
+from rag.storage.lease import lease
 from rag.storage.marks import read_now
+from rag.storage.stamp import now, writer_name
 from rag.tables.chunk_table import ChunkTable
+from rag.text.counting import count
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,15 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from rag.checked import load_checked
 from rag.config import Config
 from rag.errors import Damaged, NotFound
 from rag.home.cells import Cells
 from rag.home.place import Place
-from rag.manifest import Manifest, load_checked
-from rag.outcome import count
+from rag.manifest import Manifest
 from rag.sources.rows import SourceRow
 from rag.tables.chunk_table import ChunkTable
+from rag.text.counting import count
 from rag.upkeep.belonging import Shelf, sort_out
 
 

@@ -14,20 +14,24 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
+from rag.checked import dump_checked
 from rag.config import Config
 from rag.errors import Busy, RagbookError
 from rag.home.pinning import pin, verify
 from rag.home.place import Place
-from rag.home.snapshots import lease, now, writer_name
 from rag.home.state import State, newest_registry, only_after
-from rag.manifest import Change, Counts, Receipt, Verdict, VerdictName, dump_checked
-from rag.outcome import ChunkCounts, Outcome, SourceCounts, count
+from rag.manifest import Change, Counts, Receipt, Verdict, VerdictName
+from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.storage.arrivals import by_turns
+from rag.storage.failures import translated
+from rag.storage.lease import lease
 from rag.storage.marks import read_now
-from rag.storage.objects import TEMPORARY, translated
+from rag.storage.objects import TEMPORARY
+from rag.storage.stamp import now, writer_name
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.vectors import VectorCache
+from rag.text.counting import count
 from rag.upkeep.belonging import Shelf
 from rag.upkeep.garbage import GRACE_SECONDS, Garbage, collect, find
 from rag.upkeep.history import unkeep

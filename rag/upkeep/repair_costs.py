@@ -13,11 +13,11 @@ from rag.home.pinned import PinnedFiles
 from rag.home.place import Place
 from rag.manifest import Manifest
 from rag.models.endpoint import embedding_endpoint
-from rag.outcome import count
 from rag.progress import IsCancelled, never
 from rag.reading.splitting import Piece
 from rag.sources.rows import SourceRow
 from rag.spaces.saved import Space
+from rag.text.counting import count
 from rag.upkeep.findings import Examination
 from rag.upkeep.inspections import cached_keys
 from rag.upkeep.salvage import find_wanted, indexed_vectors, read_again

@@ -15,18 +15,20 @@ from rag.building.paying import MakeEmbedder
 from rag.building.pipeline import build_held
 from rag.config import Config
 from rag.errors import Damaged, RagbookError, SpaceRefused
-from rag.home.pinned import clear_the_way, set_aside
 from rag.home.place import Place
-from rag.home.snapshots import lease
 from rag.home.spending import Recording, recorded
-from rag.outcome import Outcome, count
+from rag.outcome import Outcome
 from rag.progress import IsCancelled, OnEvent, ignore, never
 from rag.reading.splitting import Piece
 from rag.sources.rows import SourceRow
 from rag.spaces.canary import CANARY_COSINE
 from rag.spaces.saved import Space, draft
-from rag.storage.objects import translated
+from rag.storage.aside import set_aside
+from rag.storage.failures import translated
+from rag.storage.lease import lease
+from rag.tables.lance_files import clear_the_way
 from rag.tables.vectors import VectorCache
+from rag.text.counting import count
 from rag.upkeep.doctor import examine
 from rag.upkeep.findings import Finding
 from rag.upkeep.garbage import collect

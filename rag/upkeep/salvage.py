@@ -12,7 +12,6 @@ from rag.config import Config
 from rag.errors import Cancelled, Damaged, ReadError, StoreError, StoreUnavailable
 from rag.fingerprint import vector_key
 from rag.home.evidence import gather
-from rag.home.pinned import bad_original, set_aside
 from rag.home.place import Place
 from rag.home.state import State, behind, only_after
 from rag.manifest import Manifest
@@ -23,7 +22,9 @@ from rag.reading.splitting import Piece, split
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces.recipe import same_texts, wanted_recipe
 from rag.spaces.saved import Space
-from rag.storage.objects import translated
+from rag.storage.aside import set_aside
+from rag.storage.failures import translated
+from rag.storage.originals import bad_original
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import latest_version
 from rag.tables.vectors import VectorCache

@@ -14,14 +14,16 @@ from pathlib import Path
 
 from rag.errors import Damaged, NotFound, RagbookError
 from rag.home.place import Place
-from rag.home.snapshots import lease
 from rag.manifest import Manifest
-from rag.outcome import count
 from rag.spaces.saved import Space
 from rag.storage.arrivals import by_turns
+from rag.storage.durable import fsync
+from rag.storage.failures import translated
+from rag.storage.lease import lease
 from rag.storage.ledger import Ledger
-from rag.storage.objects import TEMPORARY, fsync, translated
+from rag.storage.objects import TEMPORARY
 from rag.tables.vectors import VectorCache
+from rag.text.counting import count
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rag.checked import FORMAT
 from rag.config import Config
-from rag.manifest import FORMAT, parse_manifest
+from rag.manifest import parse_manifest
 from rag.moving.export import export_notebook
 from rag.notebook import Incoming, Notebook
 from tests.doubles import CountingEmbedding

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from rag.asking.opening import open_snapshot
+from rag.checked import dump_checked
 from rag.errors import RagbookError, SpaceRefused
-from rag.manifest import VerdictName, dump_checked
+from rag.manifest import VerdictName
 from rag.storage.ledger import Ledger, entry
 from rag.upkeep.doctor import examine
 from rag.upkeep.history import keep

@@ -22,11 +22,11 @@ from bench.killing import Paying, contents, paid
 from rag.asking.opening import open_snapshot
 from rag.building.pipeline import build_held
 from rag.errors import Busy, Conflict, RagbookError
-from rag.home.snapshots import now
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.progress import Event, Stage
 from rag.sources.rows import Given, register, registry_fingerprint
+from rag.storage.stamp import now
 from rag.upkeep.doctor import examine
 from rag.upkeep.garbage import collect
 from rag.upkeep.history import forget

@@ -13,8 +13,8 @@ import pytest
 
 from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Cancelled, Damaged, NotFound, RagbookError
-from rag.home.snapshots import lease
 from rag.manifest import VerdictName
+from rag.storage.lease import lease
 from rag.storage.originals import Originals
 from rag.text.analysis import terms
 from rag.upkeep.history import forget, keep, kept, rollback

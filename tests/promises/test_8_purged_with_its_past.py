@@ -10,8 +10,8 @@ import pytest
 
 from rag.config import MULTILINGUAL_MODEL, Config
 from rag.errors import Busy, Cancelled
-from rag.home.snapshots import lease
 from rag.notebook import Incoming, Notebook
+from rag.storage.lease import lease
 from rag.tables.vectors import VectorCache
 from rag.upkeep.garbage import collect
 from rag.upkeep.history import forget

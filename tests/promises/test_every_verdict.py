@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from rag.checked import dump_checked
 from rag.commands.cli import main
 from rag.errors import Cancelled, QuotaExceeded, SpaceRefused
-from rag.home.snapshots import lease
-from rag.manifest import VerdictName, dump_checked
+from rag.manifest import VerdictName
 from rag.notebook import Notebook
+from rag.storage.lease import lease
 from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import file, notebook, opened, settings, text_of

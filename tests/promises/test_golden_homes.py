@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from rag.checked import FORMAT
 from rag.citing.checking import Answer
-from rag.manifest import FORMAT, VerdictName
+from rag.manifest import VerdictName
 from rag.moving.importing import import_notebook
 from rag.notebook import Notebook
 from tests.golden.make import HERE, book_of, golden, results, told

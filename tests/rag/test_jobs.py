@@ -9,9 +9,9 @@ import pytest
 
 from rag import jobs
 from rag.errors import Busy, Cancelled, QuotaExceeded, RagbookError
-from rag.home.snapshots import lease
 from rag.manifest import VerdictName
 from rag.progress import Event, Stage
+from rag.storage.lease import lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, text_of
 

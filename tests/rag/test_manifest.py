@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag.checked import FORMAT, dump_checked, load_checked
 from rag.errors import Damaged, NewerFormat
 from rag.manifest import (
-    FORMAT,
     Change,
     Counts,
     Failure,
@@ -20,8 +20,6 @@ from rag.manifest import (
     PinnedTable,
     Receipt,
     VerdictName,
-    dump_checked,
-    load_checked,
     parse_manifest,
     same,
 )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.outcome import count
+from rag.text.counting import count
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 
 from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Cancelled, Damaged, QuotaExceeded
-from rag.home.snapshots import lease
 from rag.manifest import VerdictName
 from rag.progress import Stage
+from rag.storage.lease import lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import (
     CANARY,

@@ -9,11 +9,12 @@ import sys
 
 import pytest
 
+from rag.checked import dump_checked
 from rag.commands.cli import main
 from rag.errors import Cancelled
-from rag.home.snapshots import lease
-from rag.manifest import VerdictName, dump_checked
+from rag.manifest import VerdictName
 from rag.notebook import Incoming, Notebook
+from rag.storage.lease import lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import ROOT, file, local_settings, notebook, python, said, text_of
 from tests.servers import Misbehaving, failure, talk, vectors

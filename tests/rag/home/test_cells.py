@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from rag.checked import FORMAT, dump_checked
 from rag.citing.checking import Answer, Citation, Passage
 from rag.errors import AlreadyExists
 from rag.home.cells import Cell, Cells
-from rag.manifest import FORMAT, Receipt, VerdictName, dump_checked
+from rag.manifest import Receipt, VerdictName
 from rag.sources.restriction import Restriction
 from rag.storage.objects import Objects
 
@@ -114,7 +115,7 @@ def test_a_damaged_cell_hides_no_other(damage: str, cells: Cells, tmp_path: Path
 
 
 def test_a_cell_of_unknown_shape_is_passed_over(cells: Cells, tmp_path: Path) -> None:
-    from rag.manifest import dump_checked
+    from rag.checked import dump_checked
 
     folder = tmp_path / "notebooks" / "n" / "cells"
     folder.mkdir(parents=True)

@@ -14,10 +14,13 @@ from typing import Any
 
 import pytest
 
+from rag.checked import FORMAT, dump_checked
 from rag.errors import Busy, Cancelled, Conflict, Damaged, NewerFormat, NotFound, NotWritable
-from rag.home.snapshots import Snapshots, lease, lease_holder, now, writer_name
-from rag.manifest import FORMAT, Counts, Manifest, Receipt, VerdictName, dump_checked
+from rag.home.snapshots import Snapshots
+from rag.manifest import Counts, Manifest, Receipt, VerdictName
+from rag.storage.lease import lease, lease_holder
 from rag.storage.objects import Objects
+from rag.storage.stamp import now, writer_name
 from tests.privileges import permissions_count
 
 SPAWN = multiprocessing.get_context("spawn")

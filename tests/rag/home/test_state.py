@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from rag.checked import FORMAT, dump_checked
 from rag.errors import NewerFormat
 from rag.home.state import NO_SOURCES, State, States
-from rag.manifest import FORMAT, Change, dump_checked
+from rag.manifest import Change
 from rag.storage.objects import Objects
 
 SPAWN = multiprocessing.get_context("spawn")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from rag.checked import dump_checked
 from rag.errors import Cancelled, QuotaExceeded
-from rag.home.snapshots import lease
-from rag.manifest import VerdictName, dump_checked
+from rag.manifest import VerdictName
+from rag.storage.lease import lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, opened, settings, text_of
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rag.manifest import dump_checked, load_checked
+from rag.checked import dump_checked, load_checked
 from rag.moving.contents import CONTENTS
 
 Members = dict[str, bytes]

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from rag.checked import dump_checked
 from rag.errors import Damaged, NewerFormat, NotFound, RagbookError, SourceTooLarge, StoreError
-from rag.manifest import dump_checked
 from rag.moving import unpacking
 from rag.moving.contents import CONTENTS
 from rag.moving.export import export_notebook
@@ -315,7 +315,7 @@ def test_contents_of_the_wrong_kind_are_refused(
     good: Path, home: Path, tmp_path: Path, field: str, value: object
 ) -> None:
     """Any field, any kind; a name for the notebook that leads out is no name."""
-    from rag.manifest import dump_checked, load_checked
+    from rag.checked import dump_checked, load_checked
 
     members = taken_apart(good)
     body = load_checked(members[CONTENTS], CONTENTS) | {field: value}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from rag.checked import dump_checked
 from rag.errors import Damaged, NewerFormat, NotFound, TagInvalid
-from rag.home.snapshots import lease
-from rag.manifest import dump_checked
 from rag.sources.tags import MOST, Tags, alike, changed, clean_tag, known_tags, refuse_absent
+from rag.storage.lease import lease
 from rag.storage.objects import Objects
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, lying, names, notebook, opened, python, said, text_of

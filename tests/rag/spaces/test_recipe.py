@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from rag.checked import dump_checked, load_checked
 from rag.config import Config, Secret, load_config
-from rag.manifest import Change, dump_checked, load_checked
+from rag.manifest import Change
 from rag.spaces.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
 from rag.spaces.saved import Space
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rag.checked import FORMAT, dump_checked
 from rag.config import Config
 from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, VectorInvalid
-from rag.manifest import FORMAT, dump_checked
 from rag.models.embedder import Embedder
 from rag.spaces.canary import CANARY_COSINE, CANARY_TEXTS
 from rag.spaces.saved import Space, Spaces

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from rag.errors import AlreadyExists, ConfigError, DiskFull, NotFound, NotWritable, StoreUnavailable
-from rag.storage.objects import TEMPORARY, Objects, make_folder, open_home, translate
+from rag.storage.durable import make_folder
+from rag.storage.failures import translate
+from rag.storage.objects import TEMPORARY, Objects, open_home
 from tests.privileges import permissions_count
 
 SPAWN = multiprocessing.get_context("spawn")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from rag.errors import NotWritable, SourceTooLarge
+from rag.storage.digests import MAX_BYTES
 from rag.storage.objects import Objects
-from rag.storage.originals import MAX_BYTES, Originals
+from rag.storage.originals import Originals
 from tests.privileges import permissions_count
 
 CONTENT = b"as given\r\n\x00\xff" * 1000

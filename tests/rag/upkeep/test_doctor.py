@@ -11,12 +11,15 @@ import lancedb
 import pytest
 
 from rag.asking.opening import open_snapshot
+from rag.checked import dump_checked
 from rag.errors import Damaged, RagbookError, SpaceRefused
 from rag.fingerprint import fingerprint
-from rag.home.pinned import PinnedFiles, file_sha256, set_aside
+from rag.home.pinned import PinnedFiles
 from rag.home.pinning import pin
-from rag.home.snapshots import lease
-from rag.manifest import VerdictName, dump_checked
+from rag.manifest import VerdictName
+from rag.storage.aside import set_aside
+from rag.storage.digests import file_sha256
+from rag.storage.lease import lease
 from rag.tables.chunk_table import ChunkTable
 from rag.upkeep.doctor import examine
 from rag.upkeep.repair_costs import repair_plan

@@ -10,8 +10,8 @@ import pytest
 
 from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Cancelled, NotFound
-from rag.home.snapshots import lease
 from rag.manifest import VerdictName
+from rag.storage.lease import lease
 from rag.upkeep.garbage import collect, find
 from rag.upkeep.history import forget
 from tests.doubles import CountingEmbedding

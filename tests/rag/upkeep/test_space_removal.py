@@ -9,8 +9,8 @@ import time
 import pytest
 
 from rag.errors import Busy, Cancelled, NotFound, RagbookError
-from rag.home.snapshots import lease
 from rag.manifest import VerdictName
+from rag.storage.lease import lease
 from rag.upkeep.doctor import examine
 from rag.upkeep.garbage import collect
 from rag.upkeep.history import forget
