@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.figures import Report
 from rag.asking.opening import Opened, open_snapshot
-from rag.citing.checking import Answer
+from rag.citing.answer import Answer
 from rag.config import Config
 from rag.models.embedder import Embedder
 from rag.models.factory import make_embedder

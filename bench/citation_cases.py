@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.citing.checking import Citation, Passage, State, cited
+from rag.citing.answer import Citation, Passage, State
+from rag.citing.checking import cited
 from rag.citing.claims.sentences import whole_sentences
 
 TRUE = ("quote", "paraphrase", "reordered")

@@ -18,7 +18,7 @@ from bench.figures import Report
 from rag.asking.neighbours import WIDENED, Neighbours
 from rag.asking.opening import Opened, open_snapshot
 from rag.asking.prompting import prompt
-from rag.citing.checking import Found, Passage
+from rag.citing.answer import Found, Passage
 from rag.config import Config
 from rag.models.llms import make_llm
 from rag.models.tokens import count_bpe

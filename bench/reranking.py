@@ -21,7 +21,7 @@ from bench.judged import find, questions_of
 from bench.meter import Meter, cpu
 from rag.asking.opening import Opened, open_snapshot
 from rag.asking.reranking import permutation
-from rag.citing.checking import Passage
+from rag.citing.answer import Passage
 from rag.config import Config
 from rag.errors import ConfigError
 from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, Reranker

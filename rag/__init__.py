@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from rag.asking.opening import Opened, open_snapshot
-    from rag.citing.checking import Answer, Citation, Found, Passage
+    from rag.citing.answer import Answer, Citation, Found, Passage
     from rag.config import SAVABLE, SETTINGS, Config, Secret, load_config
     from rag.errors import RagbookError
     from rag.home.cells import Cell
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "home.cells": ["Cell"],
-    "citing.checking": ["Answer", "Citation", "Found", "Passage"],
+    "citing.answer": ["Answer", "Citation", "Found", "Passage"],
     "config": ["SAVABLE", "SETTINGS", "Config", "Secret", "load_config"],
     "errors": ["RagbookError"],
     "asking.opening": ["Opened", "open_snapshot"],

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag.citing.checking import Answer
+from rag.citing.answer import Answer
 from rag.config import SAVABLE, Config, load_config
 from rag.errors import ConfigError, Conflict, Damaged, NotFound, ReadError, StoreError
 from rag.home.cells import Cell, Cells

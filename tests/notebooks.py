@@ -15,7 +15,7 @@ from typing import Any
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from rag.asking.opening import Opened, open_snapshot
-from rag.citing.checking import Answer, Found
+from rag.citing.answer import Answer, Found
 from rag.config import Config
 from rag.notebook import Incoming, Notebook
 from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of

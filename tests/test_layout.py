@@ -213,7 +213,6 @@ def test_every_module_says_what_it_is() -> None:
 CIRCLES: tuple[frozenset[str], ...] = (
     frozenset({"rag.asking.answering", "rag.asking.opening"}),
     frozenset({"rag.building.estimate", "rag.notebook"}),
-    frozenset({"rag.models.tokens", "rag.models.word_tokens"}),
 )
 """Modules that reach each other through their imports, those inside functions and for type checkers only included. The
 list only shrinks."""

@@ -11,7 +11,8 @@ from rag.asking.extractive import extract
 from rag.asking.followups import Turn, completed, leans, note_of, rewritten
 from rag.asking.neighbours import page_at, shown
 from rag.asking.relevance import quotable, relevant
-from rag.citing.checking import Answer, Citation, CitationStream, Found, Passage, unchecked
+from rag.citing.answer import Answer, Citation, Found, Passage
+from rag.citing.checking import CitationStream, unchecked
 from rag.errors import BadKey, Cancelled, ContextTooLong, ModelError
 from rag.home.spending import record_reply, with_reply
 from rag.manifest import Receipt

@@ -9,13 +9,12 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import islice
-from math import log
 from typing import NamedTuple
 
+from rag.tables.frequencies import Frequencies
 from rag.text.analysis import asked_words, terms
 from rag.text.stopwords import question_language
 from rag.text.words import sentences
@@ -29,22 +28,6 @@ _K1, _B = 1.2, 0.75  # BM25, as Lance has them
 _NAMES = 2
 _TOKEN = re.compile(r"[^\W_]+(?:[.'’_-][^\W_]+)*")
 _SENTENCE_END = re.compile(r"[.!?:]\W*$")
-
-
-@dataclass(frozen=True)
-class Frequencies:
-    """In how many of `rows` chunks each term stands, and how many terms a chunk has on average. `stands` tells whether
-    a term is anywhere in the notebook, of which `rows` may be a part."""
-
-    having: Mapping[str, int]
-    rows: int
-    length: float
-    stands: Callable[[str], bool]
-
-    def weight(self, word: Sequence[str]) -> float:
-        """How rare a word is that any of these terms finds. What stands in one chunk or in none weighs no more than
-        what stands in two: it may be a typing error."""
-        return log(1 + self.rows / (max(2, *(self.having.get(term, 0) for term in word)) + 0.5))
 
 
 class Coverage(NamedTuple):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rag.asking.extractive import extract
 from rag.asking.relevance import LEAST_COSINE, quotable, relevant
 from rag.asking.retrieval import POOL
-from rag.citing.checking import Passage
+from rag.citing.answer import Passage
 from rag.errors import BadKey, ContextTooLong
 from rag.manifest import Receipt
 from rag.text.counting import count

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rag.citing.checking import Citation, Passage
+from rag.citing.answer import Citation, Passage
 from rag.text.words import content_words, sentences
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rag.citing.checking import Passage
+    from rag.citing.answer import Passage
     from rag.tables.chunk_rows import ChunkRow
 
 LONGEST_GAP = 16

@@ -21,7 +21,7 @@ from rag.asking.neighbours import Neighbours, text_of
 from rag.asking.questions import Questions
 from rag.asking.reranking import Reranking
 from rag.asking.retrieval import Searcher
-from rag.citing.checking import Answer, Found, Passage
+from rag.citing.answer import Answer, Found, Passage
 from rag.errors import Damaged, NotFound
 from rag.home.noticed import notice, still_bad
 from rag.home.pinned import HASHED_AT_OPENING, BadFile, PinnedFiles
@@ -30,7 +30,7 @@ from rag.llamaindex.vector_store import LanceVectorStore
 from rag.manifest import Manifest
 from rag.progress import IsCancelled, never
 from rag.sources.restriction import Restriction
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 from rag.storage.failures import translated
 from rag.storage.marks import mark
 from rag.tables.chunk_table import ChunkTable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rag.asking.neighbours import WIDENED
 from rag.errors import ContextTooLong
-from rag.models.tokens import count_bpe
+from rag.models.windows import token_counter
 from rag.text.words import sentences
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
     from rag.asking.neighbours import Neighbours
-    from rag.citing.checking import Passage
+    from rag.citing.answer import Passage
 
 ANSWER_TOKENS = 1024
 """Room kept for the answer; a quarter of the window where that is less."""
@@ -38,8 +37,6 @@ _RULES = (
     "of this conversation. Where the question is about them, quote them.\n"
     "- Answer in the language of the question, in plain sentences, without preamble, links or images."
 )
-_OPENAI = re.compile(r"(?:gpt-|chatgpt|o\d\b|text-davinci)")
-_CL100K = re.compile(r"gpt-(?:3\.5|4(?![o.\d]))")
 
 
 @dataclass(frozen=True)
@@ -51,19 +48,6 @@ class Prompt:
     passages: tuple[Passage, ...]
     answer_tokens: int
     notes: tuple[str, ...]
-
-
-def token_counter(model: str) -> tuple[Callable[[str], int], bool]:
-    """How many tokens a text is for `model`, and whether that is exact.
-
-    Models of OpenAI are counted with their own tokenizer. Others have tokenizers that are not known here: one and a
-    half times OpenAI's count or a token for every three bytes, whichever is more, which is above what the tokenizers
-    of Llama, Mistral, Qwen and Gemma make of prose.
-    """
-    if _OPENAI.match(model):
-        encoding = "cl100k_base" if _CL100K.match(model) else "o200k_base"
-        return lambda text: count_bpe(encoding, text), True
-    return lambda text: max((3 * count_bpe("o200k_base", text) + 1) // 2, (len(text.encode()) + 2) // 3), False
 
 
 def prompt(question: str, passages: Sequence[Passage], llm: LLM, near: Neighbours | None = None) -> Prompt:

@@ -13,7 +13,8 @@ from rag.config import LOCAL_MODEL, LOCAL_MODELS, Config
 from rag.errors import BadKey, Damaged, ModelMissing, NotFound
 from rag.home.place import Place
 from rag.home.spending import Purpose, Recording, recorded
-from rag.spaces.saved import Space, draft
+from rag.spaces.saved import draft
+from rag.spaces.space import Space
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,13 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rag.asking.coverage import Frequencies, coverage
-from rag.text.stopwords import NOT_LATIN, SPACELESS, question_language
+from rag.asking.coverage import coverage
+from rag.tables.frequencies import Frequencies
+from rag.text.scripts import NOT_LATIN, SPACELESS
+from rag.text.stopwords import question_language
 from rag.text.words import content_words
 
 if TYPE_CHECKING:
     from rag.asking.extractive import Extract
-    from rag.citing.checking import Passage
+    from rag.citing.answer import Passage
     from rag.tables.chunk_rows import ChunkRow
     from rag.tables.reader import TableReader
 

@@ -19,7 +19,7 @@ from rag.models.rerankers import CANDIDATES
 from rag.progress import IsCancelled, never
 
 if TYPE_CHECKING:
-    from rag.citing.checking import Found, Passage
+    from rag.citing.answer import Found, Passage
     from rag.models.llms import LlmUsage
     from rag.models.rerankers import Reranker
     from rag.notebook import Notebook

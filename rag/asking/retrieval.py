@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag.asking.duplicates import Distinct
-from rag.citing.checking import Found, Passage
+from rag.citing.answer import Found, Passage
 from rag.config import MULTILINGUAL_MODEL
 from rag.errors import BadKey, BadReply, ContextTooLong, QuotaExceeded, ServerDown
 from rag.manifest import Receipt, VerdictName
-from rag.text.stopwords import NOT_LATIN, question_language
+from rag.text.scripts import NOT_LATIN
+from rag.text.stopwords import question_language
 
 if TYPE_CHECKING:
     import numpy as np

@@ -23,7 +23,8 @@ from rag.sources import rows as planner
 from rag.sources.names import safe_name
 from rag.sources.rows import Given
 from rag.spaces.canary import CANARY_TEXTS
-from rag.spaces.saved import Space, draft
+from rag.spaces.saved import draft
+from rag.spaces.space import Space
 from rag.storage.digests import measured
 from rag.tables.vectors import VectorCache
 from rag.text.counting import count

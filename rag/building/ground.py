@@ -18,7 +18,7 @@ from rag.home.state import State, newest_registry
 from rag.manifest import Manifest
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 from rag.storage.durable import make_folder
 from rag.storage.failures import translated
 from rag.tables.chunk_table import ChunkTable

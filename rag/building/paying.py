@@ -14,7 +14,7 @@ from rag.home.place import Place
 from rag.home.spending import recorded
 from rag.manifest import Receipt
 from rag.progress import IsCancelled
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 
 if TYPE_CHECKING:
     from rag.models.embedder import Embedder, Usage

@@ -47,7 +47,7 @@ from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.sources import rows as planner
 from rag.sources.rows import Plan, SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 from rag.storage.lease import lease
 from rag.storage.stamp import now, writer_name
 from rag.tables.chunk_rows import ChunkRow

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from rag.citing.checking import Answer, Found
+from rag.citing.answer import Answer, Found
 from rag.commands import evaluation, tags, upkeep
 from rag.commands.reports import (
     Report,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from rag.citing.checking import Answer, Citation, Found
+from rag.citing.answer import Answer, Citation, Found
 from rag.home.verdicts import Status
 from rag.manifest import Manifest, Receipt, VerdictName
 from rag.outcome import Outcome

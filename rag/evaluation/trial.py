@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rag.citing.checking import Answer, Passage
+from rag.citing.answer import Answer, Passage
 from rag.evaluation.measures import contains, ndcg_at, ranked, recall_at, reciprocal_rank
 from rag.evaluation.question_set import Question, QuestionSet
 from rag.manifest import Receipt

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rag.checked import FORMAT, dump_checked, load_checked
-from rag.citing.checking import Answer, Citation, Passage
+from rag.citing.answer import Answer, Citation, Passage
 from rag.errors import Damaged, NotFound
 from rag.manifest import Receipt, VerdictName
 from rag.sources.restriction import Restriction

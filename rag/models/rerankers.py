@@ -19,7 +19,7 @@ from rag.progress import IsCancelled
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
-    from rag.citing.checking import Passage
+    from rag.citing.answer import Passage
     from rag.models.llms import LlmUsage
 
 CANDIDATES = 24
@@ -103,7 +103,7 @@ class LlmReranker:
         """Messages, how many passages are in them, and room for the reply in tokens."""
         from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
-        from rag.asking.prompting import token_counter
+        from rag.models.windows import token_counter
 
         count, _ = token_counter(str(self._llm.metadata.model_name))
         window = int(self._llm.metadata.context_window)

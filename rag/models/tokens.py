@@ -17,10 +17,11 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rag.config import MULTILINGUAL_MODEL
 from rag.errors import ModelMissing
+from rag.models.tokenizer import Tokenizer
 from rag.models.word_tokens import BY_WORDS, WordTokens
 
 if TYPE_CHECKING:
@@ -56,18 +57,6 @@ _ENCODINGS = {
     ),
 }
 _LOCK = threading.RLock()
-
-
-class Tokenizer(Protocol):
-    """What the splitter needs. `name` and `digest` (SHA-256 of the tokenizer's file) go into the recipe."""
-
-    name: str
-    digest: str
-
-    def count_offsets(self, text: str) -> list[tuple[int, int]]:
-        """Characters (start, end) of every token in order, special tokens left out. White space may belong to none;
-        a character made of several tokens belongs to each of them."""
-        ...
 
 
 class MiniLmTokenizer:

@@ -23,7 +23,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rag.models.tokens import Tokenizer
+    from rag.models.tokenizer import Tokenizer
 
 BY_WORDS = ", words/1"
 """Behind the name of a tokenizer in a recipe: it counts as here. The number is to bump when the counting changes."""

@@ -22,7 +22,7 @@ from rag.sources.names import safe_name
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces.canary import CANARY_COSINE
 from rag.spaces.recipe import recipe_fingerprint
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of
 

@@ -29,7 +29,7 @@ from rag.moving.llamaindex_trial import SAMPLES, Needed, compared, estimate, uni
 from rag.sources import rows as planner
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 from rag.storage.failures import translated
 from rag.storage.lease import lease
 from rag.storage.stamp import now, writer_name

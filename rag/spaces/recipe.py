@@ -10,7 +10,8 @@ from rag.checked import FORMAT
 from rag.config import Config
 from rag.fingerprint import fingerprint
 from rag.manifest import Change
-from rag.spaces.saved import Space, draft
+from rag.spaces.saved import draft
+from rag.spaces.space import Space
 
 SPLITTER = "structure/2"
 """Id of `rag.reading.splitting`, with a number to bump when the same text would be cut into other chunks."""

@@ -18,6 +18,7 @@ from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefus
 from rag.fingerprint import fingerprint
 from rag.spaces import canary
 from rag.spaces.canary import CANARY_COSINE, agreement, canary_of
+from rag.spaces.space import Space
 from rag.storage.objects import Objects
 from rag.storage.stamp import now
 
@@ -33,31 +34,6 @@ CANARY_LOST = (
     "Without it nothing tells whether the model is still the one of the saved vectors. "
     "`python -m rag doctor --repair` tells by the index, and makes it anew."
 )
-
-
-@dataclass(frozen=True)
-class Space:
-    """An embedding space. `dimensions` is what the model returned, not what it was asked for; `variant` tells apart
-    models that answer to one description with different canaries."""
-
-    provider: str
-    model: str
-    revision: str
-    dimensions: int
-    query_prefix: str = ""
-    text_prefix: str = ""
-    normalise: bool = True
-    newline_policy: str = "kept"
-    long_text: str = "refused"
-    variant: int = 0
-
-    @property
-    def fingerprint(self) -> str:
-        """64 hex digits."""
-        return fingerprint(asdict(self))
-
-    def __str__(self) -> str:
-        return f"{self.model} ({self.provider}, {self.dimensions} dimensions)"
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,10 @@ from lancedb.expr import Expr, col
 from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
-from rag.asking.coverage import Frequencies
 from rag.errors import Damaged
 from rag.tables.chunk_rows import COLUMNS, COLUMNS_1, ChunkRow, description, encodable, from_arrow, is_analysed
 from rag.tables.exact import ExactIndex
+from rag.tables.frequencies import Frequencies
 from rag.tables.lance_errors import reading
 from rag.tables.lance_queries import batches, begin, pinned_table, result
 from rag.tables.text_index import TEXT_INDEX, flat_matches, indexed_column

@@ -20,7 +20,7 @@ from rag.home.state import State, behind
 from rag.manifest import Manifest
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.sources.rows import SourceRow, registry_fingerprint
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 from rag.storage.lease import lease_holder
 from rag.storage.originals import bad_original
 from rag.text.counting import count

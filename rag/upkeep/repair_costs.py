@@ -16,7 +16,7 @@ from rag.models.endpoint import embedding_endpoint
 from rag.progress import IsCancelled, never
 from rag.reading.splitting import Piece
 from rag.sources.rows import SourceRow
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 from rag.text.counting import count
 from rag.upkeep.findings import Examination
 from rag.upkeep.inspections import cached_keys

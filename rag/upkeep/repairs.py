@@ -22,7 +22,8 @@ from rag.progress import IsCancelled, OnEvent, ignore, never
 from rag.reading.splitting import Piece
 from rag.sources.rows import SourceRow
 from rag.spaces.canary import CANARY_COSINE
-from rag.spaces.saved import Space, draft
+from rag.spaces.saved import draft
+from rag.spaces.space import Space
 from rag.storage.aside import set_aside
 from rag.storage.failures import translated
 from rag.storage.lease import lease

@@ -21,7 +21,7 @@ from rag.reading.isolation import Readers
 from rag.reading.splitting import Piece, split
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces.recipe import same_texts, wanted_recipe
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 from rag.storage.aside import set_aside
 from rag.storage.failures import translated
 from rag.storage.originals import bad_original

@@ -15,7 +15,7 @@ from pathlib import Path
 from rag.errors import Damaged, NotFound, RagbookError
 from rag.home.place import Place
 from rag.manifest import Manifest
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 from rag.storage.arrivals import by_turns
 from rag.storage.durable import fsync
 from rag.storage.failures import translated

@@ -17,7 +17,7 @@ import pytest
 
 from bench.killing import Paying, contents, paid
 from rag.asking.explaining import explain, sentences_of
-from rag.citing.checking import Answer
+from rag.citing.answer import Answer
 from rag.config import Config
 from rag.errors import DiskFull, NotWritable, QuotaExceeded, RagbookError, ServerDown, SpaceRefused, StoreError
 from rag.manifest import VerdictName

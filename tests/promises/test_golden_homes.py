@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from rag.checked import FORMAT
-from rag.citing.checking import Answer
+from rag.citing.answer import Answer
 from rag.manifest import VerdictName
 from rag.moving.importing import import_notebook
 from rag.notebook import Notebook

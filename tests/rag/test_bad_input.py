@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.asking.opening import open_snapshot
-from rag.citing.checking import Answer
+from rag.citing.answer import Answer
 from rag.errors import NotFound, SpaceRefused
 from rag.manifest import VerdictName
 from tests.doubles import CountingEmbedding, ScriptedLLM

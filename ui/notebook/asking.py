@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from rag.asking.followups import REMEMBERED, Turn
-from rag.citing.checking import Answer
+from rag.citing.answer import Answer
 from rag.citing.claims.markers import as_streamed
 from rag.errors import Damaged
 from rag.manifest import Receipt

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from rag.citing.checking import Answer, Citation, Passage, marked
+from rag.citing.answer import Answer, Citation, Passage
+from rag.citing.checking import marked
 from ui import session, wording
 from ui.frame import Page, boundary
 from ui.notebook.drawer import cited_ranges, place, source_drawer

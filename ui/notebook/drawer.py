@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from rag.citing.checking import Answer, Passage
+from rag.citing.answer import Answer, Passage
 from ui import session, wording
 from ui.frame import boundary
 from ui.untrusted import Range, escaped, marked

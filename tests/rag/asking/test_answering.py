@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from rag.asking.answering import NOTHING
-from rag.citing.checking import Answer
+from rag.citing.answer import Answer
 from rag.errors import BadKey, ServerDown
 from rag.notebook import Notebook
 from rag.storage.ledger import Ledger

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.asking.coverage import Coverage, Frequencies, coverage
+from rag.asking.coverage import Coverage, coverage
+from rag.tables.frequencies import Frequencies
 from rag.text.analysis import terms
 
 TURBINES = "The wind farm has 14 turbines. Each turbine is inspected in spring."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.asking.extractive import extract
-from rag.citing.checking import Passage
+from rag.citing.answer import Passage
 from tests.doubles import CountingEmbedding, embedder_of
 
 

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from rag.asking.neighbours import LONGEST_GAP, WIDENED, Neighbours, gap, page_at, shown, text_of
-from rag.asking.prompting import prompt, token_counter
-from rag.citing.checking import Passage, cited
+from rag.asking.prompting import prompt
+from rag.citing.answer import Passage
+from rag.citing.checking import cited
 from rag.errors import ContextTooLong
+from rag.models.windows import token_counter
 from rag.sources.restriction import Restriction
 from rag.tables.chunk_rows import ChunkRow
 from rag.text.words import sentences

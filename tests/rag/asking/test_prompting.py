@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rag.asking.prompting import prompt, token_counter
-from rag.citing.checking import Passage
+from rag.asking.prompting import prompt
+from rag.citing.answer import Passage
 from rag.errors import ContextTooLong
 from rag.models.tokens import count_bpe
+from rag.models.windows import token_counter
 from tests.doubles import ScriptedLLM
 
 LONG = "Owls hunt at night in the old wood near the mill. " * 60

@@ -17,7 +17,8 @@ from rag.manifest import VerdictName
 from rag.models.factory import make_embedder
 from rag.models.local import LocalEmbedding
 from rag.notebook import Notebook
-from rag.spaces.saved import Space, draft
+from rag.spaces.saved import draft
+from rag.spaces.space import Space
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import CANARY, answered, file, local_settings, notebook, opened, settings
 

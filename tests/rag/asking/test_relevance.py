@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from rag.asking.coverage import Frequencies
 from rag.asking.extractive import Extract, extract
 from rag.asking.relevance import answerable, quotable, relevant
-from rag.citing.checking import Passage
+from rag.citing.answer import Passage
 from rag.notebook import Notebook
+from rag.tables.frequencies import Frequencies
 from rag.text.analysis import terms
 from tests.notebooks import file, local_settings, opened
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from rag.building.rehearsal import rehearsed, stand_in
 from rag.home.place import place_of
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 from rag.storage.originals import Originals
 from rag.tables.lance_files import latest_version
 from rag.tables.vectors import VectorCache

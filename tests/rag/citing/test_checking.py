@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.citing.checking import Citation, CitationStream, Passage, cited, marked, unchecked
+from rag.citing.answer import Citation, Passage
+from rag.citing.checking import CitationStream, cited, marked, unchecked
 from tests.rag.home.test_cells import ANSWER
 
 

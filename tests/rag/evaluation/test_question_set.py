@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.citing.checking import Answer, Citation
+from rag.citing.answer import Answer, Citation
 from rag.errors import QuestionSetInvalid
 from rag.evaluation.question_set import (
     Question,

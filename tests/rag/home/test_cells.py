@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag.checked import FORMAT, dump_checked
-from rag.citing.checking import Answer, Citation, Passage
+from rag.citing.answer import Answer, Citation, Passage
 from rag.errors import AlreadyExists
 from rag.home.cells import Cell, Cells
 from rag.manifest import Receipt, VerdictName

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rag.citing.checking import Passage
+from rag.citing.answer import Passage
 from rag.config import Config
 from rag.errors import ConfigError, ModelError
 from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker, make_reranker
@@ -57,7 +57,7 @@ def test_passages_are_numbered_and_fenced_off_as_material():
 
 
 def test_passages_are_cut_to_the_window():
-    from rag.asking.prompting import token_counter
+    from rag.models.windows import token_counter
 
     llm = ScriptedLLM("24, 1", window=2048)
     long = [Passage(n, f"id{n}", "s", "a.txt", f"w{n} " * 2000, 1 / n) for n in range(1, 25)]

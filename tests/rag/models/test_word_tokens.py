@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.config import MULTILINGUAL_MODEL, Config
-from rag.models.tokens import Cl100kTokenizer, MiniLmTokenizer, Tokenizer, tokenizer_for, tokenizer_named
+from rag.models.tokenizer import Tokenizer
+from rag.models.tokens import Cl100kTokenizer, MiniLmTokenizer, tokenizer_for, tokenizer_named
 from rag.models.word_tokens import WordTokens
 from rag.reading.places import Reading
 from rag.reading.splitting import split

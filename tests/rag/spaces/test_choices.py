@@ -7,7 +7,7 @@ import pytest
 from rag.config import Config
 from rag.spaces.choices import CHOICES, named
 from rag.spaces.recipe import wanted_recipe
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 
 
 def fields(value, prefix=""):

@@ -9,7 +9,7 @@ from rag.checked import dump_checked, load_checked
 from rag.config import Config, Secret, load_config
 from rag.manifest import Change
 from rag.spaces.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
-from rag.spaces.saved import Space
+from rag.spaces.space import Space
 
 SPACE = Space("openai-compatible", "m", "", 64, newline_policy="spaces")
 REMOTE = Config(embedder="openai-compatible", embed_model="m", embed_base_url="http://localhost:1/v1")

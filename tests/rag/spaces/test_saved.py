@@ -13,7 +13,8 @@ from rag.config import Config
 from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, VectorInvalid
 from rag.models.embedder import Embedder
 from rag.spaces.canary import CANARY_COSINE, CANARY_TEXTS
-from rag.spaces.saved import Space, Spaces
+from rag.spaces.saved import Spaces
+from rag.spaces.space import Space
 from rag.storage.objects import Objects
 from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of
 

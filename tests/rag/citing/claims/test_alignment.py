@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bench.citation_cases import TRUE, Case, kept, made
 from bench.citations import public, scores
-from rag.citing.checking import Passage, cited
+from rag.citing.answer import Passage
+from rag.citing.checking import cited
 from rag.citing.claims.alignment import align
 
 CASES = kept(Path(__file__).parent / "citation_cases.jsonl")
