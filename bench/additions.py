@@ -63,7 +63,7 @@ def compare(work: Path, extent: str) -> Report:
 
 def add(book: Notebook, number: int) -> None:
     """One document of ten chunks."""
-    from rag.notebook import Incoming
+    from rag.sources.incoming import Incoming
 
     outcome = book.add([Incoming(f"{number:06}.md", content=document(number).encode())])
     if outcome.chunks.embedded != SECTIONS:

@@ -19,7 +19,8 @@ from rag.citing.answer import Answer
 from rag.config import Config
 from rag.models.embedder import Embedder
 from rag.models.factory import make_embedder
-from rag.notebook import Incoming, Notebook
+from rag.notebook import Notebook
+from rag.sources.incoming import Incoming
 
 DATA = Path(os.environ.get("BENCH_DATA", "../shared/data"))
 """Where `qa/xquad/<language>`, `qa/manuals` and `docs` are."""

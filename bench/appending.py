@@ -64,7 +64,7 @@ def ragbook(home: str) -> contestant.Result:
     """Keep the original, read it in a child process, split, embed with the stub, write, verify, make durable,
     publish."""
     from bench.texts import SECTIONS, document
-    from rag.notebook import Incoming
+    from rag.sources.incoming import Incoming
 
     for module in LATE:
         import_module(module)

@@ -22,7 +22,8 @@ from rag.citing.answer import Found, Passage
 from rag.config import Config
 from rag.models.llms import make_llm
 from rag.models.tokens import count_bpe
-from rag.notebook import Incoming, Notebook
+from rag.notebook import Notebook
+from rag.sources.incoming import Incoming
 
 WINDOWS = (2048, 4096, 8192, 32768)
 STEPS = {"quick": 6, "usual": 3, "large": 1}

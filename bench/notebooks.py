@@ -32,7 +32,7 @@ def notebook(folder: str | Path) -> Notebook:
 def fill(folder: str, documents: int) -> int:
     """Add so many documents to a new home; gives the number of chunks."""
     from bench.texts import document
-    from rag.notebook import Incoming
+    from rag.sources.incoming import Incoming
 
     files = [Incoming(f"{number:06}.md", content=document(number).encode()) for number in range(documents)]
     chunks = notebook(folder).add(files).chunks.total

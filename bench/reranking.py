@@ -25,7 +25,8 @@ from rag.citing.answer import Passage
 from rag.config import Config
 from rag.errors import ConfigError
 from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, Reranker
-from rag.notebook import Incoming, Notebook
+from rag.notebook import Notebook
+from rag.sources.incoming import Incoming
 
 COLLECTIONS = ("cranfield", "cisi", "xquad-en")
 DEEPER = 50

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from rag.home.cells import Cell
     from rag.home.verdicts import Status
     from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
-    from rag.notebook import Incoming, Notebook, list_notebooks, open_notebook
+    from rag.notebook import Notebook, list_notebooks, open_notebook
     from rag.outcome import Outcome
     from rag.progress import Event, Stage
+    from rag.sources.incoming import Incoming
     from rag.sources.rows import SourceRow
     from rag.sources.sample import sample_library
 
@@ -32,8 +33,9 @@ _ROOMS = {
     "errors": ["RagbookError"],
     "asking.opening": ["Opened", "open_snapshot"],
     "manifest": ["Change", "Manifest", "Receipt", "Verdict", "VerdictName"],
-    "notebook": ["Incoming", "Notebook", "list_notebooks", "open_notebook"],
+    "notebook": ["Notebook", "list_notebooks", "open_notebook"],
     "outcome": ["Outcome"],
+    "sources.incoming": ["Incoming"],
     "sources.rows": ["SourceRow"],
     "progress": ["Event", "Stage"],
     "sources.sample": ["sample_library"],

@@ -8,9 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.citing.answer import Answer
@@ -23,9 +22,9 @@ from rag.home.verdicts import Status, look
 from rag.manifest import Change, Manifest, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
-from rag.sources import rows as planner
+from rag.sources.incoming import Incoming, name_in_batch, origin_of
 from rag.sources.names import safe_name
-from rag.sources.rows import SourceRow
+from rag.sources.rows import Given, SourceRow, register
 from rag.sources.tags import ById, changed, clean_tag, newly, refuse_absent
 from rag.storage.failures import translated
 from rag.storage.lease import lease
@@ -39,20 +38,6 @@ if TYPE_CHECKING:
     from rag.models.rerankers import Reranker
 
 _PENDING = 50
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """A file to add: a name from outside (made safe when it is added), and its bytes or where they lie.
-
-    `uploaded` says that `path` is a passing copy, not where the file lives: its vanishing is no sign of a rename.
-    `tags` are added to those that the source has."""
-
-    name: str
-    path: Path | None = None
-    content: bytes | None = None
-    uploaded: bool = False
-    tags: tuple[str, ...] = ()
 
 
 class Notebook:
@@ -353,9 +338,9 @@ class Notebook:
 
     def _keep(
         self, incoming: Sequence[Incoming], on_event: OnEvent, cancelled: IsCancelled
-    ) -> tuple[list[planner.Given], list[tuple[str, str]], dict[str, tuple[str, ...]]]:
+    ) -> tuple[list[Given], list[tuple[str, str]], dict[str, tuple[str, ...]]]:
         """Files whose originals are kept, those that cannot be with the reason, and the tags given with each name."""
-        given: dict[str, planner.Given] = {}
+        given: dict[str, Given] = {}
         tags: dict[str, tuple[str, ...]] = {}
         refused: list[tuple[str, str]] = []
         for done, one in enumerate(incoming):
@@ -372,7 +357,7 @@ class Notebook:
             else:
                 origin = origin_of(one)
                 name = name_in_batch(name, digest, origin, given)
-                given[name] = planner.Given(name, digest, size, origin)
+                given[name] = Given(name, digest, size, origin)
                 tags[name] = (*tags.get(name, ()), *one.tags)
             on_event(Event(Stage.STORE, done + 1, len(incoming), name))
         return list(given.values()), refused, tags
@@ -407,11 +392,11 @@ class Notebook:
                 raise
             # Whoever repairs them has old ones back at most: no reason not to add a file.
 
-    def register(self, given: Sequence[planner.Given]) -> None:
+    def register(self, given: Sequence[Given]) -> None:
         """Put files whose originals are kept into the list of sources that is wanted. Builds nothing."""
         state, head = self.place.states.newest(), self._head()
         base = newest_registry(state, head)
-        registration = planner.register(self.place.registry.rows(base), given, when=now())
+        registration = register(self.place.registry.rows(base), given, when=now())
         changes = [Change(name, None, "added") for name in registration.added]
         changes += [Change(name, None, "changed") for name in registration.changed]
         changes += [Change("renamed", old, new) for old, new in registration.renamed]
@@ -479,36 +464,9 @@ def list_notebooks(config: Config) -> list[str]:
         return open_home(config.home, config.workspace).folders("notebooks")
 
 
-def origin_of(one: Incoming) -> str:
-    """Where a file lies, for telling a rename from a copy; empty for an upload, and for a path that is no text."""
-    if one.path is None or one.uploaded:
-        return ""
-    origin = str(one.path.absolute())
-    try:
-        origin.encode()
-    except UnicodeEncodeError:
-        return ""
-    return origin
-
-
-def name_in_batch(name: str, digest: str, origin: str, given: Mapping[str, planner.Given]) -> str:
-    """The name a file gets beside those of its batch: where two would get one name, the second must not replace the
-    first unseen."""
-    clash = given.get(name)
-    return name if clash is None or clash.digest == digest else _apart(name, origin, given)
-
-
-def _apart(name: str, origin: str, taken: Mapping[str, Any]) -> str:
-    parent = Path(origin).parent.name if origin else ""
-    candidates = [safe_name(f"{parent}/{name}")] if parent else []
-    stem, dot, suffix = name.rpartition(".")
-    candidates += [f"{stem} ({n}).{suffix}" if dot else f"{name} ({n})" for n in range(2, 10_000)]
-    return next(candidate for candidate in candidates if candidate not in taken)
-
-
 def _of_this_call(
     outcome: Outcome,
-    given: Sequence[planner.Given],
+    given: Sequence[Given],
     refused: Sequence[tuple[str, str]],
     seconds: float,
 ) -> Outcome:

@@ -17,7 +17,8 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from rag.asking.opening import Opened, open_snapshot
 from rag.citing.answer import Answer, Found
 from rag.config import Config
-from rag.notebook import Incoming, Notebook
+from rag.notebook import Notebook
+from rag.sources.incoming import Incoming
 from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -43,6 +43,7 @@ PURE = (
     *(
         "rag.manifest",
         "rag.sources.rows",
+        "rag.building.plan",
         "rag.fingerprint",
         "rag.errors",
         "rag.progress",
@@ -56,6 +57,7 @@ UNTOUCHING = (
     *(
         "rag.manifest",
         "rag.sources.rows",
+        "rag.building.plan",
         "rag.fingerprint",
         "rag.errors",
         "rag.sources.names",
@@ -338,7 +340,8 @@ def test_showing_a_verdict_loads_neither_llama_index_nor_lancedb(tmp_path: Path)
 @pytest.mark.parametrize("embedder", ["local", "openai-compatible"])
 def test_a_verdict_needs_not_even_numpy(tmp_path: Path, embedder: str) -> None:
     from rag.config import Config
-    from rag.notebook import Incoming, Notebook
+    from rag.notebook import Notebook
+    from rag.sources.incoming import Incoming
     from tests.doubles import CountingEmbedding, embedder_of
 
     config = Config(home=str(tmp_path))
@@ -364,7 +367,8 @@ def test_a_verdict_needs_not_even_numpy(tmp_path: Path, embedder: str) -> None:
 
 def test_a_verdict_on_a_built_notebook_loads_them_neither(tmp_path: Path) -> None:
     from rag.config import Config
-    from rag.notebook import Incoming, Notebook
+    from rag.notebook import Notebook
+    from rag.sources.incoming import Incoming
     from tests.doubles import CountingEmbedding, embedder_of
 
     remote = Config(

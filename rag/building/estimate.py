@@ -11,15 +11,16 @@ from pathlib import Path
 from rag.building.chunking import came_back, original_of, read_all
 from rag.building.ground import find_ground
 from rag.building.paying import MakeEmbedder
+from rag.building.plan import plan
 from rag.building.rehearsal import rehearsed, stand_in
 from rag.building.results import Read, results, source_counts, standing
 from rag.config import Config
 from rag.errors import BadKey, ModelMissing, ReadError
 from rag.fingerprint import vector_key
 from rag.home.place import Place
-from rag.notebook import Incoming, Notebook, name_in_batch, origin_of
+from rag.notebook import Notebook
 from rag.outcome import SourceCounts
-from rag.sources import rows as planner
+from rag.sources.incoming import Incoming, name_in_batch, origin_of
 from rag.sources.names import safe_name
 from rag.sources.rows import Given
 from rag.spaces.canary import CANARY_TEXTS
@@ -78,7 +79,7 @@ def estimate(place: Place, config: Config, make_embedder: MakeEmbedder, incoming
         base = ground.base(config, space)
         built = base.rows if base else []
         wanted = standing(stand.registry.rows(ground.state.registry), built)
-        todo = planner.plan(wanted, built, again=lambda row: came_back(stand, row))
+        todo = plan(wanted, built, again=lambda row: came_back(stand, row))
         reads = list(read_all(todo.read, lambda row: original_of(stand, row), config))
         missing = _missing(stand, space, reads)
     chunks = sum(row.chunks for row in results(wanted, todo, reads, 0))

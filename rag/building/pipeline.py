@@ -20,6 +20,7 @@ import numpy.typing as npt
 from rag.building.chunking import came_back, chunk_rows, grouped, original_of, read_all
 from rag.building.ground import Base, find_ground
 from rag.building.paying import MakeEmbedder, Payments
+from rag.building.plan import Plan, plan
 from rag.building.results import (
     Read,
     as_it_was,
@@ -44,8 +45,7 @@ from rag.home.verdicts import REFUSED_CHANGE, REFUSED_STEP
 from rag.manifest import Counts, Failure, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
-from rag.sources import rows as planner
-from rag.sources.rows import Plan, SourceRow
+from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces.space import Space
 from rag.storage.lease import lease
@@ -139,7 +139,7 @@ class _Build:
         base = self.ground.base(self.config, space)
         built = base.rows if base else []
         wanted = standing(self.place.registry.rows(self.ground.state.registry), built)
-        todo = planner.plan(wanted, built, again=lambda row: came_back(self.place, row))
+        todo = plan(wanted, built, again=lambda row: came_back(self.place, row))
         head, passed_over = self.ground.head, self.ground.passed_over
         if not (wanted or head or passed_over):
             return nothing_built("This notebook has no sources yet, so nothing was built.", self.started)

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rag.building.plan import Plan
 from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.reading.places import Page
 from rag.reading.splitting import Piece
-from rag.sources.rows import Plan, SourceRow
+from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_changes
 from rag.text.counting import count
 

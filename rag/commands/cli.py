@@ -44,10 +44,11 @@ from rag.errors import (
 )
 from rag.home.verdicts import Status
 from rag.manifest import Manifest, VerdictName
-from rag.notebook import Incoming, Notebook
+from rag.notebook import Notebook
 from rag.outcome import ChunkCounts, SourceCounts
 from rag.progress import Event, Stage
 from rag.sources.folders import collect
+from rag.sources.incoming import Incoming
 from rag.sources.restriction import Restriction
 from rag.storage.failures import translate
 from rag.text.counting import count

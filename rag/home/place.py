@@ -13,7 +13,7 @@ from rag.errors import NotFound, StoreUnavailable
 from rag.home.snapshots import Snapshots
 from rag.home.state import States
 from rag.manifest import Manifest
-from rag.sources.tags import Tags
+from rag.sources.tag_store import Tags
 from rag.spaces.saved import Spaces
 from rag.storage.objects import Objects, open_home
 from rag.storage.originals import Originals

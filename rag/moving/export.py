@@ -21,7 +21,7 @@ from rag.moving.contents import TAGS, manifest_name, original_name
 from rag.moving.packing import Packing
 from rag.moving.paid import write_paid
 from rag.sources.rows import SourceRow
-from rag.sources.tags import Tagged
+from rag.sources.tag_store import Tagged
 from rag.storage.objects import Objects
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import set_aside_torn, shape_of

@@ -26,8 +26,7 @@ from rag.manifest import Change, Counts, Manifest, Receipt, VerdictName
 from rag.moving.llamaindex_files import StoredIndex, read_index
 from rag.moving.llamaindex_sources import AdoptedSource, sources_of
 from rag.moving.llamaindex_trial import SAMPLES, Needed, compared, estimate, unit
-from rag.sources import rows as planner
-from rag.sources.rows import SourceRow
+from rag.sources.rows import Given, SourceRow, register, registry_fingerprint
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces.space import Space
 from rag.storage.failures import translated
@@ -163,12 +162,12 @@ class _Adoption:
         given = []
         for source in self.sources:
             digest, size = self.notebook.place.originals.keep(source.text.encode("utf-8"))
-            given.append(planner.Given(source.name, digest, size))
-        return list(planner.register([], given, when=now()).rows)
+            given.append(Given(source.name, digest, size))
+        return list(register([], given, when=now()).rows)
 
     def _want(self, rows: Sequence[SourceRow], version: int, *, pending: bool) -> State:
         changes = [Change(row.name, None, "added") for row in rows[:50]] if pending else []
-        wanted = planner.registry_fingerprint(rows)
+        wanted = registry_fingerprint(rows)
 
         def wish(newest: State) -> State:
             return replace(newest, registry=version, sources_fp=wanted, sources=len(rows), pending=tuple(changes))
@@ -206,7 +205,7 @@ class _Adoption:
             recipe=recipe,
             recipe_fp=recipe_fp,
             space_fp=space.fingerprint,
-            sources_fp=planner.registry_fingerprint(built),
+            sources_fp=registry_fingerprint(built),
             counts=Counts(len(built), 0, chunks),
             tables=tables,
             receipt=Receipt(saved_texts=chunks),

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from rag.notebook import Incoming
+from rag.sources.incoming import Incoming
 from rag.sources.names import safe_name
 
 Skipped = tuple[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rag.notebook import Incoming
+from rag.sources.incoming import Incoming
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FILES = ("README.md", "docs/storage.md", "docs/architecture.md", "CHANGELOG.md", "CONTRIBUTING.md")

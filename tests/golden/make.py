@@ -21,7 +21,8 @@ from rag.checked import FORMAT
 from rag.config import Config
 from rag.manifest import parse_manifest
 from rag.moving.export import export_notebook
-from rag.notebook import Incoming, Notebook
+from rag.notebook import Notebook
+from rag.sources.incoming import Incoming
 from tests.doubles import CountingEmbedding
 from tests.notebooks import answered, file, hits, local_settings, notebook, opened, settings
 

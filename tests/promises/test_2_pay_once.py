@@ -8,9 +8,9 @@ import re
 
 from rag.manifest import VerdictName
 from rag.models.tokens import tokenizer_for
-from rag.notebook import Incoming
 from rag.reading.isolation import Readers
 from rag.reading.splitting import split
+from rag.sources.incoming import Incoming
 from tests.doubles import CountingEmbedding
 from tests.notebooks import (
     CANARY,

@@ -10,7 +10,8 @@ import pytest
 
 from rag.config import MULTILINGUAL_MODEL, Config
 from rag.errors import Busy, Cancelled
-from rag.notebook import Incoming, Notebook
+from rag.notebook import Notebook
+from rag.sources.incoming import Incoming
 from rag.storage.lease import lease
 from rag.tables.vectors import VectorCache
 from rag.upkeep.garbage import collect

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from rag.manifest import VerdictName
-from rag.notebook import Incoming
 from rag.sources.folders import collect
+from rag.sources.incoming import Incoming
 from rag.sources.names import safe_name
 from tests.doubles import CountingEmbedding
 from tests.notebooks import ROOT, answered, file, notebook, opened, text_of

@@ -7,7 +7,8 @@ import pytest
 from rag.config import Config, load_config
 from rag.errors import ConfigError, NotFound
 from rag.manifest import VerdictName
-from rag.notebook import Incoming, Notebook, list_notebooks, open_notebook
+from rag.notebook import Notebook, list_notebooks, open_notebook
+from rag.sources.incoming import Incoming
 from tests.doubles import CountingEmbedding
 from tests.notebooks import answered, file, lying, names, notebook, opened, settings, text_of
 

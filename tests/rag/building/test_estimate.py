@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from rag.notebook import Incoming, Notebook
+from rag.notebook import Notebook
+from rag.sources.incoming import Incoming
 from rag.storage.ledger import Ledger
 from rag.tables.vectors import VectorCache
 from tests.doubles import CountingEmbedding

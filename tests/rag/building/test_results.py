@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from rag.building.plan import plan
 from rag.building.results import (
     Read,
     changes_of,
@@ -20,7 +21,7 @@ from rag.building.results import (
 )
 from rag.manifest import Counts, Failure, Manifest, Receipt, VerdictName
 from rag.reading.splitting import Piece
-from rag.sources.rows import SourceRow, plan
+from rag.sources.rows import SourceRow
 
 
 def row(name, digest="d1", **fields):

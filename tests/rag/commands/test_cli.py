@@ -13,7 +13,8 @@ from rag.checked import dump_checked
 from rag.commands.cli import main
 from rag.errors import Cancelled
 from rag.manifest import VerdictName
-from rag.notebook import Incoming, Notebook
+from rag.notebook import Notebook
+from rag.sources.incoming import Incoming
 from rag.storage.lease import lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import ROOT, file, local_settings, notebook, python, said, text_of

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.sources.rows import Given, Registration, SourceRow, plan, register, registry_fingerprint
+from rag.building.plan import plan
+from rag.sources.rows import Given, Registration, SourceRow, register, registry_fingerprint
 
 
 def put(rows: Sequence[SourceRow], *sources: Given, there: Iterable[str] = ()) -> Registration:

@@ -9,7 +9,8 @@ import pytest
 
 from rag.checked import dump_checked
 from rag.errors import Damaged, NewerFormat, NotFound, TagInvalid
-from rag.sources.tags import MOST, Tags, alike, changed, clean_tag, known_tags, refuse_absent
+from rag.sources.tag_store import Tags
+from rag.sources.tags import MOST, alike, changed, clean_tag, known_tags, refuse_absent
 from rag.storage.lease import lease
 from rag.storage.objects import Objects
 from tests.doubles import CountingEmbedding
