@@ -15,6 +15,7 @@ from rag.errors import Damaged, NotFound, StoreError
 from rag.home.pinned import PinnedFiles
 from rag.home.place import Place
 from rag.home.state import State, newest_registry
+from rag.home.wanted import find_wanted, restore_wanted
 from rag.manifest import Manifest
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
@@ -23,7 +24,6 @@ from rag.storage.durable import make_folder
 from rag.storage.failures import translated
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of, set_aside_torn
-from rag.upkeep.salvage import find_wanted, restore_wanted
 
 BUILDING = ".building"
 

@@ -40,6 +40,7 @@ from rag.fingerprint import vector_key
 from rag.home.journal import Journal
 from rag.home.pinning import pin, verify
 from rag.home.place import Place
+from rag.home.retiring import retire, to_retire
 from rag.home.state import only_after
 from rag.home.verdicts import REFUSED_CHANGE, REFUSED_STEP
 from rag.manifest import Counts, Failure, Manifest, Receipt, Verdict, VerdictName
@@ -55,7 +56,6 @@ from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import latest_version
 from rag.tables.vectors import VectorCache
 from rag.text.counting import count
-from rag.upkeep.history import retire, to_retire
 
 _DISTURBED = "Another process wrote into this index at the same moment. Build again."
 _OF_ANOTHER = (

@@ -86,7 +86,7 @@ def _rollback(notebook: Notebook, options: argparse.Namespace) -> Report:
 
 
 def _keep(notebook: Notebook, options: argparse.Namespace) -> Report:
-    from rag.upkeep.history import keep, kept, unkeep
+    from rag.home.retiring import keep, kept, unkeep
 
     (unkeep if options.off else keep)(notebook.place, options.snapshot)
     done = "may be retired again" if options.off else "is kept"

@@ -19,6 +19,7 @@ from rag.config import Config
 from rag.errors import Busy, RagbookError
 from rag.home.pinning import pin, verify
 from rag.home.place import Place
+from rag.home.retiring import unkeep
 from rag.home.state import State, newest_registry, only_after
 from rag.manifest import Change, Counts, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
@@ -34,7 +35,6 @@ from rag.tables.vectors import VectorCache
 from rag.text.counting import count
 from rag.upkeep.belonging import Shelf
 from rag.upkeep.garbage import GRACE_SECONDS, Garbage, collect, find
-from rag.upkeep.history import unkeep
 from rag.upkeep.purge_plan import (
     PurgePlan,
     digests_of,

@@ -11,6 +11,7 @@ from rag.errors import NotFound, StoreError
 from rag.fingerprint import vector_key
 from rag.home.pinned import PinnedFiles
 from rag.home.place import Place
+from rag.home.wanted import find_wanted
 from rag.manifest import Manifest
 from rag.models.endpoint import embedding_endpoint
 from rag.progress import IsCancelled, never
@@ -20,7 +21,7 @@ from rag.spaces.space import Space
 from rag.text.counting import count
 from rag.upkeep.findings import Examination
 from rag.upkeep.inspections import cached_keys
-from rag.upkeep.salvage import find_wanted, indexed_vectors, read_again
+from rag.upkeep.salvage import indexed_vectors, read_again
 
 if TYPE_CHECKING:
     import numpy as np

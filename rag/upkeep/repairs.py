@@ -17,6 +17,7 @@ from rag.config import Config
 from rag.errors import Damaged, RagbookError, SpaceRefused
 from rag.home.place import Place
 from rag.home.spending import Recording, recorded
+from rag.home.wanted import find_wanted, restore_wanted
 from rag.outcome import Outcome
 from rag.progress import IsCancelled, OnEvent, ignore, never
 from rag.reading.splitting import Piece
@@ -34,7 +35,7 @@ from rag.upkeep.doctor import examine
 from rag.upkeep.findings import Finding
 from rag.upkeep.garbage import collect
 from rag.upkeep.repair_costs import REBUILT, SAMPLE, WRONG_TABLE, intact_snapshots, needs, vectors_in_index
-from rag.upkeep.salvage import find_wanted, read_again, refill, restore_wanted
+from rag.upkeep.salvage import read_again, refill
 
 if TYPE_CHECKING:
     import numpy.typing as npt

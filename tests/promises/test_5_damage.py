@@ -14,10 +14,10 @@ import pytest
 from rag.asking.opening import open_snapshot
 from rag.checked import dump_checked
 from rag.errors import RagbookError, SpaceRefused
+from rag.home.retiring import keep
 from rag.manifest import VerdictName
 from rag.storage.ledger import Ledger, entry
 from rag.upkeep.doctor import examine
-from rag.upkeep.history import keep
 from rag.upkeep.repair_costs import repair_plan
 from rag.upkeep.repairs import repair
 from tests.doubles import CountingEmbedding

@@ -22,6 +22,7 @@ from bench.killing import Paying, contents, paid
 from rag.asking.opening import open_snapshot
 from rag.building.pipeline import build_held
 from rag.errors import Busy, Conflict, RagbookError
+from rag.home.wanted import Wanted, restore_wanted
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.progress import Event, Stage
@@ -30,7 +31,6 @@ from rag.storage.stamp import now
 from rag.upkeep.doctor import examine
 from rag.upkeep.garbage import collect
 from rag.upkeep.history import forget
-from rag.upkeep.salvage import Wanted, restore_wanted
 from tests.doubles import CountingEmbedding
 from tests.notebooks import ROOT, file, hits, notebook, opened, python, said, text_of, total_chunks
 

@@ -13,11 +13,12 @@ import pytest
 
 from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Cancelled, Damaged, NotFound, RagbookError
+from rag.home.retiring import keep, kept
 from rag.manifest import VerdictName
 from rag.storage.lease import lease
 from rag.storage.originals import Originals
 from rag.text.analysis import terms
-from rag.upkeep.history import forget, keep, kept, rollback
+from rag.upkeep.history import forget, rollback
 from rag.upkeep.purge_plan import plan_purge
 from rag.upkeep.purging import purge
 from tests.doubles import CountingEmbedding

@@ -8,10 +8,11 @@ import pytest
 from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Damaged, NotFound, RagbookError
 from rag.home.place import Place
+from rag.home.retiring import keep, kept, retire, to_retire, unkeep
 from rag.home.snapshots import Snapshots
 from rag.manifest import VerdictName
 from rag.storage.lease import lease
-from rag.upkeep.history import diff, forget, keep, kept, retire, rollback, to_retire, unkeep
+from rag.upkeep.history import diff, forget, rollback
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, lying, names, notebook, opened, settings, text_of
 
