@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from rag.sources.rows import (
-    SourceRow,
-)
+from rag.sources.rows import SourceRow
 
 
 @dataclass(frozen=True)

@@ -7,29 +7,18 @@ one JSON object, also when the command fails.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import NoReturn
 
-from rag.citing.answer import Answer, Found
 from rag.commands import evaluation, tags, upkeep
-from rag.commands.reports import (
-    Report,
-    citation_report,
-    cited_lines,
-    explanation_report,
-    found_report,
-    history_line,
-    manifest_report,
-    nothing_to_open,
-    outcome_report,
-    receipt_report,
-)
+from rag.commands.asking import add_filters, ask_report, opened_of, search_report
+from rag.commands.printing import Telling, as_json, printable
+from rag.commands.reports import Report, outcome_report
+from rag.commands.status import history_report, sources_report, spaces_report, status_report
 from rag.config import Config, check_slug, load_config
 from rag.errors import (
     Busy,
@@ -42,19 +31,12 @@ from rag.errors import (
     SpaceRefused,
     StoreUnavailable,
 )
-from rag.home.verdicts import Status
-from rag.manifest import Manifest, VerdictName
+from rag.manifest import VerdictName
 from rag.notebook import Notebook
-from rag.outcome import ChunkCounts, SourceCounts
-from rag.progress import Event, Stage
+from rag.outcome import ChunkCounts
 from rag.sources.folders import collect
 from rag.sources.incoming import Incoming
-from rag.sources.restriction import Restriction
 from rag.storage.failures import translate
-from rag.text.counting import count
-
-if TYPE_CHECKING:
-    from rag.asking.opening import Opened
 
 _VERDICT_OF: tuple[tuple[type[RagbookError], VerdictName], ...] = (
     (SpaceRefused, VerdictName.REFUSED),
@@ -95,14 +77,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines = report.pop("_lines", [])
     try:
         if options.json:
-            print(_as_json(report))
+            print(as_json(report))
         elif code == 0 or "findings" in report or "rows" in report:  # worth reading when they are bad, or not all
-            print("\n".join(_printable(line, sys.stdout) for line in lines))
+            print("\n".join(printable(line, sys.stdout) for line in lines))
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough; the interpreter must not try again when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if code:
-        print(_printable(sentence), file=sys.stderr)
+        print(printable(sentence), file=sys.stderr)
     return code
 
 
@@ -131,26 +113,26 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     add.add_argument("--dry-run", action="store_true", help="say what would be paid for; keep nothing, call nothing")
     add.add_argument("--tag", action="append", default=[], metavar="TAG", help="give the files this tag")
-    command("status", _status, "say what opening finds, and why; calls no model")
-    command("sources", _sources, "list the sources")
+    command("status", status_report, "say what opening finds, and why; calls no model")
+    command("sources", sources_report, "list the sources")
     remove = command("remove", _remove, "take sources out of the next snapshot")
     remove.add_argument("names", nargs="+", metavar="NAME")
     tags.register(command)
     for name, run, text in (
-        ("search", _search, "find passages"),
-        ("ask", _ask, "answer a question with citations"),
+        ("search", search_report, "find passages"),
+        ("ask", ask_report, "answer a question with citations"),
     ):
         asking = command(name, run, text)
         asking.add_argument("text", metavar="TEXT")
         asking.add_argument("-k", type=_positive, default=8, help="passages; default 8")
-        _add_filters(asking)
+        add_filters(asking)
         if name == "search":
             asking.add_argument(
                 "--explain", action="store_true", help="say why: ranks, scores, what was left out, time"
             )
     evaluation.add_arguments(command("eval", _eval, "measure a set of questions, or two sides beside"), _positive)
-    command("history", _history, "list the snapshots, newest first")
-    spaces = command("spaces", _spaces, "list the embedding spaces, or delete one")
+    command("history", history_report, "list the snapshots, newest first")
+    spaces = command("spaces", spaces_report, "list the embedding spaces, or delete one")
     spaces.add_argument("--delete", metavar="FINGERPRINT", help="delete a space with its cached vectors")
     spaces.add_argument("--yes", action="store_true", help="with --delete: do it; without, say what it would cost")
     upkeep.register(command)
@@ -165,34 +147,6 @@ def _parser() -> argparse.ArgumentParser:
     writing = command("export-llamaindex", _export_llamaindex, "write the newest snapshot for stock llama-index")
     writing.add_argument("folder", type=Path, metavar="DIR")
     return parser
-
-
-def _add_filters(search: argparse.ArgumentParser) -> None:
-    search.add_argument(
-        "--source", action="append", default=[], metavar="NAME", help="only in this source, or in those like '*.md'"
-    )
-    search.add_argument(
-        "--type", action="append", default=[], metavar="TYPE", help="only in sources of this kind: pdf, text/html, text"
-    )
-    search.add_argument("--tag", action="append", default=[], metavar="TAG", help="only in sources with this tag")
-    search.add_argument("--pages", type=_pages, metavar="N[-M]", help="only on these pages")
-    search.add_argument("--since", type=_date, metavar="DATE", help="only in sources added since, in UTC")
-
-
-def _pages(text: str) -> tuple[int, int]:
-    first, _, last = text.partition("-")
-    numbers = [first, last or first]
-    if not all(one.isascii() and one.isdigit() and len(one) < 8 for one in numbers) or int(first) > int(numbers[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no page like 7 and no range like 3-10")
-    return int(first), int(numbers[1])
-
-
-def _date(text: str) -> str:
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2026-01-31") from None
-    return (given.astimezone(UTC) if given.tzinfo else given).replace(tzinfo=None).isoformat()
 
 
 def _positive(text: str) -> int:
@@ -225,7 +179,7 @@ def _add(notebook: Notebook, options: argparse.Namespace) -> Report:
     incoming, skipped = collect(options.paths)
     if options.dry_run:
         return _estimate(notebook, incoming, skipped)
-    telling = _Telling(options)
+    telling = Telling(options)
     incoming = [replace(one, tags=tuple(options.tag)) for one in incoming]
     outcome = notebook.add(incoming, refused=skipped, on_event=telling.event, on_wait=telling.sentence)
     return outcome_report(outcome)
@@ -252,160 +206,16 @@ def _estimate(notebook: Notebook, incoming: Sequence[Incoming], skipped: Sequenc
 
 
 def _remove(notebook: Notebook, options: argparse.Namespace) -> Report:
-    return outcome_report(notebook.remove(options.names, on_wait=_Telling(options).sentence))
-
-
-def _status(notebook: Notebook, _options: argparse.Namespace) -> Report:
-    status = notebook.status(hashing=True)  # a process of its own, so no opening has told what looking does not see
-    verdict = status.verdict
-    counts = status.counts
-    chunks = counts.chunks if counts else 0
-    report: Report = {
-        "verdict": verdict.name,
-        "snapshot": verdict.snapshot,
-        "space": status.space_fp,
-        "recipe": status.recipe_fp,
-        "changes": [asdict(change) for change in verdict.changes],
-        "sources": asdict(_status_counts(status)),
-        "chunks": asdict(ChunkCounts(chunks, 0, chunks)),
-        "receipt": receipt_report(verdict.receipt, status.seconds),
-        "failures": [{"name": name, "reason": reason} for name, reason in status.failed],
-        "where": verdict.where,
-        "size_bytes": status.size_bytes,
-        "sentence": verdict.sentence,
-        "next_step": verdict.next_step,
-    }
-    report["_lines"] = [f"{verdict.name}: {verdict.sentence} {verdict.next_step}".rstrip()]
-    report["_lines"] += [f"  {change}" for change in verdict.changes]
-    return report
-
-
-def _status_counts(status: Status) -> SourceCounts:
-    counts = status.counts
-    if counts is None:
-        return SourceCounts(total=0, added=status.registered)
-    renamed = sum(1 for change in status.verdict.changes if change.what == "renamed" and change.before)
-    pending = [change.after for change in status.verdict.changes if change.what != "renamed" or not change.before]
-    if status.verdict.name is not VerdictName.STALE:
-        return SourceCounts(total=counts.sources, unchanged=counts.sources, failed=counts.failed)
-    changed, removed = pending.count("changed"), pending.count("removed")
-    return SourceCounts(
-        total=counts.sources,
-        added=pending.count("added"),
-        changed=changed,
-        unchanged=max(0, counts.sources - changed - removed - renamed),
-        renamed=renamed,
-        removed=removed,
-        failed=counts.failed,
-    )
-
-
-def _sources(notebook: Notebook, _options: argparse.Namespace) -> Report:
-    rows = notebook.sources()
-    lines = [f"{row.name}: {row.state}, {count(row.chunks, 'chunk')}, {row.why}" for row in rows]
-    return {
-        "verdict": notebook.status().verdict.name,
-        "sources": [asdict(row) for row in rows],
-        "_lines": lines or ["No sources yet."],
-    }
-
-
-def _search(notebook: Notebook, options: argparse.Namespace) -> Report:
-    status = notebook.status()
-    nothing = nothing_to_open(status)
-    if nothing is not None:
-        return nothing | {"hits": []}
-    restriction = _restriction(options)
-    opened = _opened(notebook)
-    if options.explain:
-        from rag.asking.explaining import explain
-
-        explained = explain(opened, options.text, options.k, restriction)
-        explained = replace(explained, notes=(*explained.notes, *opened.problems))
-        return explanation_report(explained, notebook.status())
-    found = opened.search(options.text, options.k, restriction)
-    return found_report(replace(found, notes=(*found.notes, *opened.problems)), notebook.status())
-
-
-def _restriction(options: argparse.Namespace) -> Restriction | None:
-    only = Restriction(
-        tuple(options.source), tuple(options.type), options.since or "", options.pages, tuple(options.tag)
-    )
-    return None if only == Restriction() else only
-
-
-def _opened(notebook: Notebook) -> Opened:
-    """The newest snapshot whose files are intact, as far as is looked before a search."""
-    from rag.asking.opening import open_snapshot
-
-    while True:
-        opened = open_snapshot(notebook)
-        try:
-            opened.check()
-        except Damaged:  # remembered: the next opening passes it over, or says that nothing is left
-            continue
-        return opened
-
-
-def _ask(notebook: Notebook, options: argparse.Namespace) -> Report:
-    status = notebook.status()
-    nothing = nothing_to_open(status)
-    if nothing is not None:
-        return nothing | {"answer": status.verdict.sentence, "citations": []}
-    answer: Answer | None = None
-    opened = _opened(notebook)
-    for piece in opened.ask(options.text, options.k, only=_restriction(options)):
-        if isinstance(piece, Answer):
-            answer = piece
-    if answer is None:
-        raise RagbookError("No answer came back. Try again.")
-    notes = (*answer.notes, *opened.problems)
-    found = Found(answer.passages, answer.snapshot, answer.verdict, answer.receipt, notes)
-    report = found_report(found, notebook.status())
-    report |= {
-        "answer": answer.text,
-        "kind": answer.kind,
-        "searched": answer.searched or answer.question,
-        "model": answer.model,
-        "recipe": answer.recipe_fp,
-        "citations": [citation_report(one) for one in answer.citations],
-        "_lines": [answer.text, *cited_lines(answer), *notes],
-    }
-    if answer.kind == "failed":
-        report |= {"verdict": VerdictName.FAILED, "sentence": answer.text}
-    return report
+    return outcome_report(notebook.remove(options.names, on_wait=Telling(options).sentence))
 
 
 def _eval(notebook: Notebook, options: argparse.Namespace) -> Report:
-    telling = _Telling(options)
+    telling = Telling(options)
 
     def opened(slug: str) -> Notebook:
         return _notebook(argparse.Namespace(**{**vars(options), "notebook": slug}))
 
-    return evaluation.eval_report(notebook, options, opened, _opened, telling.asked)
-
-
-def _history(notebook: Notebook, _options: argparse.Namespace) -> Report:
-    every = list(notebook.place.snapshots.newest())
-    return {
-        "verdict": notebook.status().verdict.name,
-        "history": [manifest_report(one) for one in every if isinstance(one, Manifest)],
-        "damaged": [str(one) for one in every if isinstance(one, Damaged)],
-        "_lines": [history_line(one) if isinstance(one, Manifest) else f"   {one}" for one in every]
-        or ["No snapshots yet."],
-    }
-
-
-def _spaces(notebook: Notebook, options: argparse.Namespace) -> Report:
-    if options.delete is not None:
-        return upkeep.delete_space(notebook, options.delete, sure=options.yes)
-    spaces = notebook.spaces()
-    lines = [f"{one['model']} ({one['provider']}), {count(one['vectors'], 'vector')}" for one in spaces]
-    return {
-        "verdict": notebook.status().verdict.name,
-        "spaces": spaces,
-        "_lines": lines or ["No embedding spaces yet."],
-    }
+    return evaluation.eval_report(notebook, options, opened, opened_of, telling.asked)
 
 
 def _export(notebook: Notebook, options: argparse.Namespace) -> Report:
@@ -426,59 +236,10 @@ def _import(notebook: Notebook, options: argparse.Namespace) -> Report:
 def _import_llamaindex(notebook: Notebook, options: argparse.Namespace) -> Report:
     from rag.commands.moving import import_llamaindex_report
 
-    return import_llamaindex_report(notebook, options.folder, _Telling(options).sentence)
+    return import_llamaindex_report(notebook, options.folder, Telling(options).sentence)
 
 
 def _export_llamaindex(notebook: Notebook, options: argparse.Namespace) -> Report:
     from rag.commands.moving import export_llamaindex_report
 
     return export_llamaindex_report(notebook, options.folder)
-
-
-class _Telling:
-    """Progress on stderr for a person at a terminal; nothing with `--json` or into a file."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._quiet = bool(options.json) or not sys.stderr.isatty()
-
-    def event(self, event: Event) -> None:
-        """One line, written over the one before."""
-        if self._quiet:
-            return
-        left = f", {event.seconds_left:.0f} s left" if event.seconds_left else ""
-        end = "\n" if event.stage is Stage.PUBLISH and event.done else ""
-        name = _printable(event.source or "")[:60]
-        print(f"\r\033[K{event.stage} {event.done:,} of {event.total:,}{left} {name}", end=end, file=sys.stderr)
-
-    def asked(self, done: int, total: int, question: str) -> None:
-        """As `event`, for questions."""
-        if not self._quiet:
-            end = "\n" if done == total else ""
-            print(f"\r\033[K{done:,} of {total:,} {_printable(question)[:60]}", end=end, file=sys.stderr, flush=True)
-
-    def sentence(self, text: str) -> None:
-        """A line of its own."""
-        if not self._quiet:
-            print(_printable(text), file=sys.stderr)
-
-
-def _printable(text: str, stream: TextIO | None = None) -> str:
-    """Without control characters, which a document could use to write on the terminal, and without what it lacks."""
-    shown = "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
-    encoding = getattr(stream or sys.stderr, "encoding", None) or "utf-8"
-    return shown.encode(encoding, "replace").decode(encoding)
-
-
-def _as_json(report: Report) -> str:
-    text = json.dumps(report, ensure_ascii=False, indent=1, default=_jsonable)
-    try:
-        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(report, indent=1, default=_jsonable)
-    return text
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} has no place in a report")

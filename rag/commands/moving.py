@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from rag.commands.reports import Report
 from rag.manifest import Receipt
 
 if TYPE_CHECKING:
     from rag.config import Config
     from rag.notebook import Notebook
-
-Report = dict[str, Any]
 
 
 def export_report(notebook: Notebook, file: Path, *, clean: bool, cells: bool) -> Report:

@@ -11,10 +11,7 @@ from dataclasses import dataclass, field
 
 from rag.checked import FORMAT, dump_checked, load_checked, refuse_newer
 from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, NotWritable, StoreError, TagInvalid
-from rag.sources.tags import (
-    ById,
-    _well,
-)
+from rag.sources.tags import ById, _well
 from rag.storage.failures import translated
 from rag.storage.objects import Objects
 

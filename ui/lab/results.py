@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from rag.commands.evaluation import differences_of, measured, notes_of, trial_report
 from rag.evaluation.comparison import Difference
+from rag.evaluation.report import differences_of, measured, notes_of, trial_report
 from rag.evaluation.totals import Totals, total
 from rag.evaluation.trial import Row, Trial
 from ui import wording

@@ -6,12 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rag.commands.moving import (
-    export_llamaindex_report,
-    export_report,
-    import_llamaindex_report,
-    import_report,
-)
+from rag.commands.moving import export_llamaindex_report, export_report, import_llamaindex_report, import_report
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, settings, text_of
 

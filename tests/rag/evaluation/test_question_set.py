@@ -9,14 +9,7 @@ import pytest
 
 from rag.citing.answer import Answer, Citation
 from rag.errors import QuestionSetInvalid
-from rag.evaluation.question_set import (
-    Question,
-    parse_questions,
-    questions_of,
-    read_questions,
-    save_questions,
-    written,
-)
+from rag.evaluation.question_set import Question, parse_questions, questions_of, read_questions, save_questions, written
 from rag.home.cells import Cell
 from rag.manifest import Receipt, VerdictName
 

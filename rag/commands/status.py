@@ -1,0 +1,93 @@
+"""status, sources, history and spaces."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from rag.commands import upkeep
+from rag.commands.reports import Report, history_line, manifest_report, receipt_report
+from rag.errors import Damaged
+from rag.home.verdicts import Status
+from rag.manifest import Manifest, VerdictName
+from rag.notebook import Notebook
+from rag.outcome import ChunkCounts, SourceCounts
+from rag.text.counting import count
+
+
+def status_report(notebook: Notebook, _options: argparse.Namespace) -> Report:
+    status = notebook.status(hashing=True)  # a process of its own, so no opening has told what looking does not see
+    verdict = status.verdict
+    counts = status.counts
+    chunks = counts.chunks if counts else 0
+    report: Report = {
+        "verdict": verdict.name,
+        "snapshot": verdict.snapshot,
+        "space": status.space_fp,
+        "recipe": status.recipe_fp,
+        "changes": [asdict(change) for change in verdict.changes],
+        "sources": asdict(_status_counts(status)),
+        "chunks": asdict(ChunkCounts(chunks, 0, chunks)),
+        "receipt": receipt_report(verdict.receipt, status.seconds),
+        "failures": [{"name": name, "reason": reason} for name, reason in status.failed],
+        "where": verdict.where,
+        "size_bytes": status.size_bytes,
+        "sentence": verdict.sentence,
+        "next_step": verdict.next_step,
+    }
+    report["_lines"] = [f"{verdict.name}: {verdict.sentence} {verdict.next_step}".rstrip()]
+    report["_lines"] += [f"  {change}" for change in verdict.changes]
+    return report
+
+
+def _status_counts(status: Status) -> SourceCounts:
+    counts = status.counts
+    if counts is None:
+        return SourceCounts(total=0, added=status.registered)
+    renamed = sum(1 for change in status.verdict.changes if change.what == "renamed" and change.before)
+    pending = [change.after for change in status.verdict.changes if change.what != "renamed" or not change.before]
+    if status.verdict.name is not VerdictName.STALE:
+        return SourceCounts(total=counts.sources, unchanged=counts.sources, failed=counts.failed)
+    changed, removed = pending.count("changed"), pending.count("removed")
+    return SourceCounts(
+        total=counts.sources,
+        added=pending.count("added"),
+        changed=changed,
+        unchanged=max(0, counts.sources - changed - removed - renamed),
+        renamed=renamed,
+        removed=removed,
+        failed=counts.failed,
+    )
+
+
+def sources_report(notebook: Notebook, _options: argparse.Namespace) -> Report:
+    rows = notebook.sources()
+    lines = [f"{row.name}: {row.state}, {count(row.chunks, 'chunk')}, {row.why}" for row in rows]
+    return {
+        "verdict": notebook.status().verdict.name,
+        "sources": [asdict(row) for row in rows],
+        "_lines": lines or ["No sources yet."],
+    }
+
+
+def history_report(notebook: Notebook, _options: argparse.Namespace) -> Report:
+    every = list(notebook.place.snapshots.newest())
+    return {
+        "verdict": notebook.status().verdict.name,
+        "history": [manifest_report(one) for one in every if isinstance(one, Manifest)],
+        "damaged": [str(one) for one in every if isinstance(one, Damaged)],
+        "_lines": [history_line(one) if isinstance(one, Manifest) else f"   {one}" for one in every]
+        or ["No snapshots yet."],
+    }
+
+
+def spaces_report(notebook: Notebook, options: argparse.Namespace) -> Report:
+    if options.delete is not None:
+        return upkeep.delete_space(notebook, options.delete, sure=options.yes)
+    spaces = notebook.spaces()
+    lines = [f"{one['model']} ({one['provider']}), {count(one['vectors'], 'vector')}" for one in spaces]
+    return {
+        "verdict": notebook.status().verdict.name,
+        "spaces": spaces,
+        "_lines": lines or ["No embedding spaces yet."],
+    }
