@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rag.sources.incoming import Incoming
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 _FILES = ("README.md", "docs/storage.md", "docs/architecture.md", "CHANGELOG.md", "CONTRIBUTING.md")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).parents[2]
+HOUSE = Path(__file__).parents[3]
 ADAPTERS = HOUSE.parent / "shared" / "peer-tests"
 # Haystack's own error types, and date strings as numbers: demands on Haystack, not on a store.
 NOT_OURS = "not with_string and not with_list and not non_list and not missing_ and not iso_date"

@@ -27,7 +27,7 @@ def test_few_rows_are_found_alike_with_and_without_all_ids_in_memory(table: Chun
 
 
 def test_few_rows_of_a_table_of_format_1_are_found_too(tmp_path: Path) -> None:
-    released = next((Path(__file__).parent.parent / "golden" / "format-1" / "double").rglob("chunks.lance"))
+    released = next((Path(__file__).parents[2] / "golden" / "format-1" / "double").rglob("chunks.lance"))
     shutil.copytree(released, tmp_path / "chunks.lance")
     table = ChunkTable.open(tmp_path, "chunks")
     names = table.reader().ids()[:2]

@@ -313,7 +313,7 @@ def test_no_permission_is_no_damage(tmp_path: Path) -> None:
     fill(tmp_path)
     (path,) = data_files(tmp_path)
     path.chmod(0)
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     ran = subprocess.run([sys.executable, "-c", READ, tmp_path], cwd=root, capture_output=True, text=True, timeout=60)
     path.chmod(0o644)
     assert "No permission" in ran.stdout, ran.stderr

@@ -16,7 +16,7 @@ from rag.citing.checking import cited
 from rag.citing.claims.alignment import align
 
 CASES = kept(Path(__file__).parent / "citation_cases.jsonl")
-XQUAD = Path(__file__).parents[2].parent / "shared" / "data" / "qa" / "xquad"
+XQUAD = Path(__file__).parents[4].parent / "shared" / "data" / "qa" / "xquad"
 
 
 WRITTEN = kept(Path(__file__).parent / "paraphrase_cases.jsonl")
