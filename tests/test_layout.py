@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import ast
-import functools
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import rag
+from tests.layout import (
+    CIRCLES,
+    OURS,
+    RAG,
+    ROOT,
+    SCREENS,
+    UPWARDS,
+    WINGS,
+    circles,
+    file_of,
+    forbidden,
+    imports,
+    modules,
+    name_of,
+    within,
+)
 
-ROOT = Path(__file__).parent.parent
 BANNED_NAMES = ("utils", "helpers", "common", "manager", "service", "data", "info", "process", "handle")
 MODELS = (
     *("rag.models", "rag.spaces.saved", "rag.spaces.canary", "rag.asking.answering"),
@@ -68,53 +81,6 @@ UNTOUCHING = (
 )
 
 
-def modules(*folders: str) -> list[Path]:
-    found = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
-    return sorted(path for path in found if "__pycache__" not in path.parts)
-
-
-RAG = modules("rag")
-SCREENS = [ROOT / "app.py", *modules("ui", "pages")]
-TESTS = modules("tests")
-OURS = [*RAG, *SCREENS, *TESTS, *modules("bench", "scripts")]
-
-
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-@functools.cache
-def imports(path: Path) -> tuple[tuple[str, bool], ...]:
-    """Everything a module imports, as dotted names, and whether that is while it is itself imported: not inside a
-    function, and not for type checkers only."""
-    return tuple(_imports(path))
-
-
-def _imports(path: Path) -> Iterator[tuple[str, bool]]:
-    tree = ast.parse(path.read_text("utf-8"))
-    later: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        if guarded or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            later.update(child for child in ast.walk(node) if child is not node)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node not in later
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{name_of(path)}:{node.lineno} imports relatively"
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}", node not in later
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("import_module", "__import__"):
-            argument = node.args[0] if node.args else None
-            if isinstance(argument, ast.Constant):
-                yield str(argument.value), False
-
-
-def within(name: str, *packages: str) -> bool:
-    return any(name == package or name.startswith(f"{package}.") for package in packages)
-
-
 def offenders(paths: list[Path], *packages: str, at_once: bool = False) -> list[str]:
     return [
         f"{name_of(path)} imports {name}"
@@ -141,13 +107,6 @@ def test_rag_knows_no_screen_and_no_test() -> None:
 def test_screens_load_no_store_and_no_model_when_they_are_imported() -> None:
     assert not offenders(SCREENS, "llama_index", "lancedb", "pyarrow", "openai", "onnxruntime", at_once=True)
     assert not offenders(SCREENS, *SCREENS_LOAD_LATE, at_once=True)
-
-
-def file_of(module: str) -> Path:
-    """The file of a module by its dotted name. A name that is no file fails: it would have no offenders."""
-    path = ROOT / (module.replace(".", "/") + ".py")
-    assert path.is_file(), f"there is no module {module}"
-    return path
 
 
 @pytest.mark.parametrize("room", STORES)
@@ -212,58 +171,25 @@ def test_every_module_says_what_it_is() -> None:
 
 # ---------------------------------------------------------------------- circles
 
-CIRCLES: tuple[frozenset[str], ...] = (
-    frozenset({"rag.asking.answering", "rag.asking.opening"}),
-    frozenset({"rag.building.estimate", "rag.notebook"}),
-)
-"""Modules that reach each other through their imports, those inside functions and for type checkers only included. The
-list only shrinks."""
+
+def test_wings_import_only_what_the_table_allows() -> None:
+    assert sorted(forbidden()) == sorted(UPWARDS)
 
 
-def module_of(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+def test_the_table_names_wings_that_are_there_and_leads_one_way() -> None:
+    order = list(WINGS)
+    for wing, allowed in WINGS.items():
+        assert wing == "notebook" or (ROOT / "rag" / wing / "__init__.py").is_file()
+        assert [other for other in allowed if order.index(other) >= order.index(wing)] == []
+    folders = {path.name for path in (ROOT / "rag").iterdir() if (path / "__init__.py").is_file()}
+    assert folders == set(WINGS) - {"notebook"}
 
 
-@functools.cache
-def graph() -> dict[str, frozenset[str]]:
-    """Every module of the house with the modules that it imports."""
-    known = {module_of(path): path for path in [*RAG, *SCREENS]}
-    arrows: dict[str, set[str]] = {name: set() for name in known}
-    for name, path in known.items():
-        for imported, _ in imports(path):
-            target = imported if imported in known else imported.rsplit(".", 1)[0]
-            if target in known and target != name:
-                arrows[name].add(target)
-    arrows["rag"] = set()  # the door is a table, and loads a room when it is asked for one
-    return {name: frozenset(targets) for name, targets in arrows.items()}
-
-
-def circles() -> list[frozenset[str]]:
-    """Sets of modules each of which reaches each other one (Tarjan 1972)."""
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    found: list[frozenset[str]] = []
-
-    def visit(name: str) -> None:
-        index[name] = low[name] = len(index)
-        stack.append(name)
-        for target in sorted(graph()[name]):
-            if target not in index:
-                visit(target)
-                low[name] = min(low[name], low[target])
-            elif target in stack:
-                low[name] = min(low[name], index[target])
-        if low[name] == index[name]:
-            at = stack.index(name)
-            if len(stack) - at > 1:
-                found.append(frozenset(stack[at:]))
-            del stack[at:]
-
-    for name in sorted(graph()):
-        if name not in index:
-            visit(name)
-    return found
+def test_the_door_of_a_wing_is_a_sentence() -> None:
+    for path in (ROOT / "rag").rglob("*/__init__.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        assert ast.get_docstring(tree), path
+        assert len(tree.body) == 1, path
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
