@@ -520,8 +520,9 @@ def test_a_home_without_permission(run, home, tmp_path):
         folder.chmod(0o755)
     script = """
         import contextlib, io, json, os, sys
-        import rag.commands.cli, rag.asking.opening, rag.building.pipeline, rag.models.factory, rag.sources.registry,
-        rag.tables.vectors, rag.llamaindex.vector_store from pathlib import Path
+        import rag.commands.cli, rag.asking.opening, rag.building.pipeline, rag.models.factory, rag.sources.registry
+        import rag.tables.vectors, rag.llamaindex.vector_store
+        from pathlib import Path
         home, note = Path(sys.argv[1]), sys.argv[2]
         reports = []
         def run(*arguments):

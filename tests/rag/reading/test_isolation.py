@@ -106,7 +106,7 @@ def test_works_from_any_folder_and_keeps_secrets_from_the_child(note, tmp_path):
     """A parent elsewhere, with a key in its environment, looks at the environment of its child."""
     program = (
         "import sys, os, pathlib; sys.path.insert(0, sys.argv[1])\n"
-        "from rag.reading import Readers\n"
+        "from rag.reading.isolation import Readers\n"
         "with Readers() as readers:\n"
         "    print(readers.read('n.txt', pathlib.Path('note.txt')).text)\n"
         "    pid = pathlib.Path(f'/proc/self/task/{os.getpid()}/children').read_text().split()[0]\n"

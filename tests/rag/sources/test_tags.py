@@ -144,7 +144,8 @@ TAGGER = """
     import json, sys
     from pathlib import Path
     from rag.storage.objects import Objects
-    from rag.sources.tags import Tags, changed
+    from rag.sources.tag_store import Tags
+    from rag.sources.tags import changed
     tags, who = Tags(Objects(Path(sys.argv[1])), "n"), sys.argv[2]
     for number in range(15):
         tags.change(lambda of: changed(of, {"shared": "x", f"{who}-{number}": "y"}, [f"{who}{number % 4}"]))
