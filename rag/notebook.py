@@ -26,6 +26,7 @@ from rag.sources.incoming import Incoming, name_in_batch, origin_of
 from rag.sources.names import safe_name
 from rag.sources.rows import Given, SourceRow, register
 from rag.sources.tags import ById, changed, clean_tag, newly, refuse_absent
+from rag.storage import layout
 from rag.storage.failures import translated
 from rag.storage.lease import lease
 from rag.storage.objects import open_home
@@ -461,7 +462,7 @@ def open_notebook(
 def list_notebooks(config: Config) -> list[str]:
     """Slugs of the notebooks of the workspace."""
     with translated(config.home):
-        return open_home(config.home, config.workspace).folders("notebooks")
+        return open_home(config.home, config.workspace).folders(layout.NOTEBOOKS)
 
 
 def _of_this_call(

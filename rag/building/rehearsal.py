@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rag.home.place import Place
+from rag.storage import layout
 from rag.storage.failures import translated
 from rag.storage.objects import Objects
 
@@ -36,7 +37,7 @@ def rehearsed(place: Place) -> Iterator[Place]:
         for path in sorted(place.folder.iterdir()) if place.folder.is_dir() else ():
             if path.is_dir() and path.name not in (*_FIRST, "lease"):
                 _link(path, copy.folder / path.name)
-        for part in ("spaces", "originals"):
+        for part in (layout.SPACES, layout.ORIGINALS):
             _link(place.objects.root / part, copy.objects.root / part)
         yield copy
 

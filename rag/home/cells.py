@@ -12,6 +12,7 @@ from rag.citing.answer import Answer, Citation, Passage
 from rag.errors import Damaged, NotFound
 from rag.manifest import Receipt, VerdictName
 from rag.sources.restriction import Restriction
+from rag.storage import layout
 from rag.storage.objects import Objects
 from rag.storage.stamp import now
 
@@ -30,12 +31,12 @@ class Cells:
 
     def __init__(self, objects: Objects, slug: str) -> None:
         self._objects = objects
-        self._folder = f"notebooks/{slug}/cells"
+        self._slug = slug
 
     def all(self) -> list[Cell]:
         """Every cell that passes its check, oldest first."""
         cells = []
-        for name in self._objects.names(self._folder):
+        for name in self._objects.names(layout.cells(self._slug)):
             try:
                 cells.append(_parse(load_checked(self._objects.get(name), name), name))
             except (Damaged, NotFound):
@@ -51,12 +52,12 @@ class Cells:
     def put_back(self, cell: Cell) -> None:
         """Save a cell under its own id and time: the undo of `drop`."""
         body = {"format": FORMAT, "id": cell.id, "created": cell.created, "answer": asdict(cell.answer)}
-        self._objects.create(f"{self._folder}/{cell.id}.json", dump_checked(body))
+        self._objects.create(layout.cells(self._slug, cell.id), dump_checked(body))
 
     def drop(self, cell_id: str) -> None:
         """Remove a cell; none of that id is fine."""
         if cell_id.isalnum():
-            self._objects.delete(f"{self._folder}/{cell_id}.json")
+            self._objects.delete(layout.cells(self._slug, cell_id))
 
 
 def _parse(body: Mapping[str, Any], name: str) -> Cell:

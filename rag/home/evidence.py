@@ -19,6 +19,7 @@ from rag.home.place import Place
 from rag.home.state import State
 from rag.manifest import Manifest
 from rag.sources.rows import SourceRow, registry_fingerprint
+from rag.storage import layout
 from rag.storage.originals import bad_original
 from rag.storage.stamp import now
 from rag.tables.chunk_table import ChunkTable
@@ -35,7 +36,9 @@ def gather(
     proved, the sources are the older ones and those whose name and original are proved to belong together.
     """
     ids = _indexed_ids(place, manifests)
-    digests = [path.name for path in sorted((place.objects.root / "originals").glob("*/*")) if len(path.name) == 64]
+    digests = [
+        path.name for path in sorted((place.objects.root / layout.ORIGINALS).glob("*/*")) if len(path.name) == 64
+    ]
     changes = [change for manifest in manifests for change in manifest.changes] + list(state.pending)
     names = {change.what for change in changes} | {change.after for change in changes if change.what == "renamed"}
     for cell in Cells(place.objects, place.slug).all():

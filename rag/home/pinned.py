@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rag.home.place import Place
 from rag.manifest import Manifest, PinnedFile
+from rag.storage import layout
 from rag.storage.digests import Kind, file_sha256
 
 HASHED_AT_OPENING = 4 << 20
@@ -59,7 +60,7 @@ class PinnedFiles:
         """
         files = [(table.path, file) for table in manifest.tables.values() for file in table.files]
         if only is not None:
-            files = [one for one in files if f"notebooks/{self._place.slug}/{one[0]}/{one[1].path}" in only]
+            files = [one for one in files if layout.in_notebook(self._place.slug, f"{one[0]}/{one[1].path}") in only]
         spent = 0
         for folder, file in sorted(files, key=lambda one: (one[1].size, one[0], one[1].path)):
             spent += file.size
@@ -70,7 +71,7 @@ class PinnedFiles:
 
     def _look(self, name: str, file: PinnedFile, snapshot: int, hashing: bool) -> BadFile | None:
         path = self._place.folder / name
-        full = f"notebooks/{self._place.slug}/{name}"
+        full = layout.in_notebook(self._place.slug, name)
 
         def bad(kind: Kind, check: str) -> BadFile:
             return BadFile(full, path, kind, f"{name} of snapshot {snapshot} {check}.")

@@ -15,6 +15,7 @@ from rag.home.state import States
 from rag.manifest import Manifest
 from rag.sources.tag_store import Tags
 from rag.spaces.saved import Spaces
+from rag.storage import layout
 from rag.storage.objects import Objects, open_home
 from rag.storage.originals import Originals
 
@@ -45,7 +46,7 @@ class Place:
     @property
     def folder(self) -> Path:
         """The notebook's folder. It may not exist yet."""
-        return self.objects.root / "notebooks" / self.slug
+        return self.objects.root / layout.NOTEBOOKS / self.slug
 
     @cached_property
     def registry(self) -> Registry:
@@ -65,7 +66,7 @@ class Place:
             StoreUnavailable
         """
         root = self.objects.root
-        for folder in (root.parent, root, root / "notebooks", self.folder, self.folder / "manifests"):
+        for folder in (root.parent, root, root / layout.NOTEBOOKS, self.folder, self.folder / "manifests"):
             if os.path.lexists(folder) and not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where this tells
                 raise StoreUnavailable(f"{folder} is no folder, or a link that leads nowhere, so nothing can be read.")
 
@@ -78,7 +79,7 @@ class Place:
         """
         self.reach()
         if not self.folder.is_dir():
-            others = self.objects.folders("notebooks")
+            others = self.objects.folders(layout.NOTEBOOKS)
             listed = f"There are: {', '.join(others[:5])}." if others else "There is none yet: add files first."
             raise NotFound(f"There is no notebook {self.slug!r} in this workspace. {listed}")
 

@@ -10,6 +10,7 @@ from rag.checked import dump_checked
 from rag.errors import AlreadyExists, Damaged, NotFound
 from rag.home.place import Place
 from rag.manifest import Manifest
+from rag.storage import layout
 from rag.storage.marks import read_now
 from rag.storage.stamp import now
 
@@ -22,7 +23,7 @@ def keep(place: Place, number: int) -> None:
     """
     place.snapshots.get(number)
     with contextlib.suppress(AlreadyExists):
-        place.objects.create(_kept_name(place, number), dump_checked({"snapshot": number, "created": now()}))
+        place.objects.create(layout.kept(place.slug, number), dump_checked({"snapshot": number, "created": now()}))
 
 
 def unkeep(place: Place, number: int) -> None:
@@ -33,12 +34,12 @@ def unkeep(place: Place, number: int) -> None:
     """
     if number not in kept(place) and number not in place.snapshots.numbers():
         raise NotFound(f"There is no snapshot {number}.")
-    place.objects.delete(_kept_name(place, number))
+    place.objects.delete(layout.kept(place.slug, number))
 
 
 def kept(place: Place) -> set[int]:
     """Numbers of the snapshots that are exempt from retiring."""
-    names = place.objects.names(f"notebooks/{place.slug}/kept")
+    names = place.objects.names(layout.kept(place.slug))
     stems = (name.rsplit("/", 1)[1].removesuffix(".json") for name in names)
     return {int(stem) for stem in stems if stem.isdigit()}
 
@@ -90,7 +91,3 @@ def _created(manifest: Manifest) -> datetime:
         return datetime.fromisoformat(manifest.created)
     except ValueError:
         return datetime.max.replace(tzinfo=UTC)
-
-
-def _kept_name(place: Place, number: int) -> str:
-    return f"notebooks/{place.slug}/kept/{number:08d}.json"

@@ -5,26 +5,26 @@ Numbered objects, create-if-absent, newest valid wins: two writers cannot overwr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from rag.checked import FORMAT, dump_checked, load_checked
-from rag.errors import AlreadyExists, Conflict, Damaged, NewerFormat, NotFound, NotWritable
+from rag.checked import FORMAT, dump_checked, load_checked, refuse_newer
+from rag.errors import Conflict, Damaged
 from rag.fingerprint import fingerprint
 from rag.manifest import Change, Manifest
+from rag.storage import layout
+from rag.storage.numbered import Numbered
 from rag.storage.objects import Objects
 
 NO_SOURCES = fingerprint([])
 _BUSY = "Other processes keep changing this notebook. Try again."
-_NUMBERED = re.compile(r"(?:.*/)?([0-9]{8,})\.json")
 
 
 @dataclass(frozen=True)
 class State:
     """One state. `registry` is the version of the sources table that is wanted, None before the first source;
     `sources_fp` the fingerprint of what that version lists, and `sources` how many. `pending` are the changes since the
-    newest snapshot, at most 50 of them."""
+    newest snapshot, at most 50 of them. `damaged`, which is not saved, says of newer states what is wrong with them."""
 
     number: int = 0
     title: str = ""
@@ -33,6 +33,7 @@ class State:
     sources_fp: str = NO_SOURCES
     sources: int = 0
     pending: tuple[Change, ...] = ()
+    damaged: tuple[str, ...] = field(default=(), compare=False)
 
 
 def only_after(seen: State, edit: Callable[[State], State]) -> Callable[[State], State]:
@@ -51,25 +52,20 @@ class States:
     """The states of one notebook."""
 
     def __init__(self, objects: Objects, slug: str) -> None:
-        self._objects = objects
-        self._folder = f"notebooks/{slug}/state"
-        self.damaged: list[str] = []
+        self._numbered = Numbered(objects, layout.states(slug), _parse)
 
     def newest(self) -> State:
-        """The newest state that passes its check; the empty one before the first. `damaged` lists those passed over.
+        """The newest state that passes its check, with those that were passed over; the empty one before the first.
 
         Raises:
             NewerFormat: the newest was written by a newer Ragbook.
         """
-        self.damaged = []
-        for name in reversed(self._names()):
-            try:
-                return _parse(load_checked(self._objects.get(name), name), name)
-            except (Damaged, NotWritable) as error:
-                self.damaged.append(str(error))
-            except NotFound:
-                self.damaged.append(f"{name} fails its check: it is no file.")
-        return State()
+        damaged: list[str] = []
+        for _, found in self._numbered.newest():
+            if isinstance(found, State):
+                return replace(found, damaged=tuple(damaged))
+            damaged.append(str(found))
+        return State(damaged=tuple(damaged))
 
     def change(self, edit: Callable[[State], State]) -> State:
         """Publish `edit(newest state)` as the one after it. Where another writer was faster, `edit` is asked again with
@@ -79,42 +75,29 @@ class States:
             Conflict: other writers were faster, many times in a row. And whatever `edit` raises.
         """
         for _ in range(20):
-            number = self._next_number()
+            number = self._numbered.next_number()
             newest = self.newest()
             if newest.number >= number:  # one came between the two looks
                 continue
-            new = replace(edit(newest), number=number)
-            if self._create(new):
+            new = replace(edit(newest), number=number, damaged=())
+            if self._numbered.create(number, _written(new)):
                 return new
         raise Conflict(_BUSY)
 
-    def _next_number(self) -> int:
-        names = self._names()
-        return int(names[-1].rsplit("/", 1)[1].removesuffix(".json")) + 1 if names else 1
 
-    def _create(self, new: State) -> bool:
-        """Whether it was the first of its number."""
-        body = {
+def _written(state: State) -> bytes:
+    return dump_checked(
+        {
             "format": FORMAT,
-            "number": new.number,
-            "title": new.title,
-            "settings": dict(new.settings),
-            "registry": new.registry,
-            "sources_fp": new.sources_fp,
-            "sources": new.sources,
-            "pending": [asdict(change) for change in new.pending],
+            "number": state.number,
+            "title": state.title,
+            "settings": dict(state.settings),
+            "registry": state.registry,
+            "sources_fp": state.sources_fp,
+            "sources": state.sources,
+            "pending": [asdict(change) for change in state.pending],
         }
-        try:
-            self._objects.create(f"{self._folder}/{new.number:08d}.json", dump_checked(body))
-        except AlreadyExists:
-            return False
-        return True
-
-    def _names(self) -> list[str]:
-        # A folder under a state's name takes its number. Whatever else lies here (a sync tool's copy, a note of the
-        # system's) is not a state.
-        folders = [f"{self._folder}/{name}" for name in self._objects.folders(self._folder)]
-        return sorted(name for name in [*self._objects.names(self._folder), *folders] if _NUMBERED.fullmatch(name))
+    )
 
 
 def behind(state: State, head: Manifest | None) -> bool:
@@ -143,13 +126,9 @@ def newest_registry(state: State, head: Manifest | None) -> int | None:
     return max(state.registry, head.tables["sources"].version)
 
 
-def _parse(body: dict[str, object], name: str) -> State:
-    number = body.get("format")
-    if isinstance(number, int) and number > FORMAT:
-        raise NewerFormat(
-            f"{name} has storage format {number}, and this Ragbook knows formats up to {FORMAT}. "
-            "Open it with a newer Ragbook; nothing was changed."
-        )
+def _parse(content: bytes, name: str) -> State:
+    body = load_checked(content, name)
+    refuse_newer(body, name)
     settings, registry, pending = body.get("settings"), body.get("registry"), body.get("pending")
     if not isinstance(settings, dict) or not isinstance(pending, list) or not isinstance(registry, int | None):
         raise Damaged(f"{name} fails its check: a field is missing or of the wrong kind.")
@@ -165,6 +144,6 @@ def _parse(body: dict[str, object], name: str) -> State:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"{name} fails its check: {error!r} while reading its fields.") from error
-    if not name.endswith(f"/{state.number:08d}.json"):
+    if not name.endswith(f"/{layout.numbered(state.number)}"):
         raise Damaged(f"{name} fails its check: it says that it is state {state.number}.")
     return state

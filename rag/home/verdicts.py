@@ -20,6 +20,7 @@ from rag.home.place import Place
 from rag.home.state import State, behind
 from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName
 from rag.spaces.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
+from rag.storage import layout
 from rag.storage.lease import lease_holder
 from rag.text.counting import count
 
@@ -79,9 +80,9 @@ def _look(place: Place, config: Config, started: float, hashing: bool) -> Status
     # After the history: a snapshot comes later than the state it was built from, so this one is no older than the head.
     state = place.states.newest()
     unsure = _space_problem(place, head) if head else []
-    wishes = list(place.states.damaged)
+    wishes = list(state.damaged)
     if not wishes and behind(state, head):
-        wishes.append(f"The newest state in notebooks/{place.slug}/state is missing: the newest snapshot tells of it.")
+        wishes.append(f"The newest state in {layout.states(place.slug)} is missing: the newest snapshot tells of it.")
     holder = lease_holder(place.folder)
     found = _Findings(
         state=state,

@@ -31,13 +31,12 @@ class Wanted:
 def find_wanted(place: Place, state: State, head: Manifest | None) -> Wanted | None:
     """What is wanted, where the newest state or its registry is damaged; None where both are well. Changes nothing.
 
-    `state` is the newest that can be read, and `place.states.damaged` tells of newer ones; `head` is the newest intact
-    snapshot.
+    `state` is the newest that can be read, and tells of newer ones that cannot; `head` is the newest intact snapshot.
 
     Raises:
         Damaged: nothing is left that tells what was wanted.
     """
-    state_lost = bool(place.states.damaged) or behind(state, head)
+    state_lost = bool(state.damaged) or behind(state, head)
     version, wanted_fp = state.registry, state.sources_fp
     if head is not None and behind(state, head):
         version, wanted_fp = head.tables["sources"].version, head.sources_fp
@@ -63,7 +62,7 @@ def find_wanted(place: Place, state: State, head: Manifest | None) -> Wanted | N
             return Wanted(tuple(found), candidate)
         if found and base is None:
             base, older = candidate, found
-    target = wanted_fp if not place.states.damaged else next(iter(pinned.values()), wanted_fp)
+    target = wanted_fp if not state.damaged else next(iter(pinned.values()), wanted_fp)
     rows, proved = gather(place, manifests, state, older, target)
     if not rows:
         raise Damaged("No list of the sources can be read, and nothing tells their names. Add the files again.")

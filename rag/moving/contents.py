@@ -14,6 +14,7 @@ from typing import Any
 from rag.checked import dump_checked, load_checked
 from rag.errors import Damaged, NewerFormat
 from rag.manifest import Manifest
+from rag.storage import layout
 
 TAGS = "notebook/tags/00000001.json"
 """The member with the tags of the sources; it is there where some have any."""
@@ -101,7 +102,7 @@ def known_name(name: str) -> bool:
 
 def original_name(digest: str) -> str:
     """The member with an original."""
-    return f"originals/{digest[:2]}/{digest}"
+    return layout.original(digest)
 
 
 def manifest_name(snapshot: int) -> str:

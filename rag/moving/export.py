@@ -22,6 +22,7 @@ from rag.moving.packing import Packing
 from rag.moving.paid import write_paid
 from rag.sources.rows import SourceRow
 from rag.sources.tag_store import Tagged
+from rag.storage import layout
 from rag.storage.objects import Objects
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import set_aside_torn, shape_of
@@ -185,7 +186,7 @@ def _finish(notebook: Notebook, staged: _Staged, packing: Packing, problems: lis
     place, manifest = notebook.place, staged.manifest
     for row in {row.digest: row for row in staged.rows}.values():
         packing.add_file(original_name(row.digest), place.originals.path(row.digest), row.size, row.digest)
-    space = f"{place.spaces.folder(manifest.space_fp)}/space.json"
+    space = layout.space_description(manifest.space_fp)
     place.spaces.get(manifest.space_fp)  # refuses a damaged one
     packing.add_bytes(space, place.objects.get(space))
     cells = _add_each(packing, place, notebook.cells()) if with_cells else 0
@@ -220,6 +221,6 @@ def _add_tags(packing: Packing, notebook: Notebook, ids: set[str], problems: lis
 
 def _add_each(packing: Packing, place: Place, cells: Sequence[Cell]) -> int:
     for cell in cells:
-        content = place.objects.get(f"notebooks/{place.slug}/cells/{cell.id}.json")
+        content = place.objects.get(layout.cells(place.slug, cell.id))
         packing.add_bytes(f"notebook/cells/{cell.id}.json", content)
     return len(cells)

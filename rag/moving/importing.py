@@ -30,6 +30,7 @@ from rag.moving.paid import read_paid
 from rag.moving.unpacking import Archive, open_archive
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import SPLITTER
+from rag.storage import layout
 from rag.storage.arrivals import by_turns
 from rag.storage.durable import fsync, make_folder
 from rag.storage.failures import translated
@@ -159,7 +160,8 @@ def _sweep(root: Path) -> None:
 
 def _unpack(archive: Archive, staging: Objects, slug: str) -> None:
     for name in archive.names():
-        inside = name.replace("notebook/", f"notebooks/{slug}/", 1) if name.startswith("notebook/") else name
+        within = name.startswith("notebook/")
+        inside = layout.in_notebook(slug, name.removeprefix("notebook/")) if within else name
         target = staging.root / inside
         with translated(name):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -202,7 +204,7 @@ def _put_in_place(staged: Place, place: Place, manifest: Manifest, rows: list[So
     with contextlib.suppress(AlreadyExists):
         home.create(f"{space}/space.json", staged.objects.get(f"{space}/space.json"))
     added = _add_paid(staged.objects.root / space / "vectors.bin", home.root / space, place, manifest)
-    with translated(f"notebooks/{place.slug}"):
+    with translated(layout.notebook(place.slug)):
         for folder, _, _ in os.walk(staged.folder, topdown=False):
             fsync(Path(folder))
         make_folder(place.folder.parent)

@@ -19,6 +19,7 @@ from rag.fingerprint import fingerprint
 from rag.spaces import canary
 from rag.spaces.canary import CANARY_COSINE, agreement, canary_of
 from rag.spaces.space import Space
+from rag.storage import layout
 from rag.storage.objects import Objects
 from rag.storage.stamp import now
 
@@ -74,16 +75,16 @@ class Spaces:
 
     def folder(self, fp: str) -> str:
         """Folder of a space below the workspace."""
-        return f"spaces/{fp[:16]}"
+        return layout.space(fp)
 
     def all(self) -> list[Space]:
         """Every saved space that passes its check, oldest first."""
         found = []
-        for name in self._objects.folders("spaces"):
+        for name in self._objects.folders(layout.SPACES):
             if name.startswith("."):
                 continue  # the rest of one that was being deleted
             try:
-                body = self._body(f"spaces/{name}/space.json")
+                body = self._body(f"{layout.SPACES}/{name}/space.json")
             except (NotFound, Damaged):
                 continue  # `doctor` names it; a space that cannot be read is one that is not known
             found.append((str(body["created"]), Space(**body["space"])))
@@ -92,7 +93,7 @@ class Spaces:
     def note_recipe(self, space: Space, recipe: Mapping[str, Any]) -> None:
         """Note that texts are about to be embedded in a space as this recipe splits them. Without the note nobody could
         tell, once its snapshots are forgotten, which texts the vectors are of: purging needs it."""
-        name = f"{self.folder(space.fingerprint)}/recipes/{fingerprint(recipe)[:16]}.json"
+        name = layout.space_recipes(space.fingerprint, fingerprint(recipe))
         if not self._objects.exists(name):
             with contextlib.suppress(AlreadyExists):
                 self._objects.create(name, dump_checked({"format": FORMAT, "recipe": recipe}))
@@ -100,7 +101,7 @@ class Spaces:
     def recipes(self, fp: str) -> list[dict[str, Any]]:
         """The recipes noted for a space. A note that fails its check is passed over."""
         found = []
-        for name in self._objects.names(f"{self.folder(fp)}/recipes"):
+        for name in self._objects.names(layout.space_recipes(fp)):
             with contextlib.suppress(NotFound, Damaged):
                 found.append(dict(self._body(name)["recipe"]))
         return found
@@ -149,15 +150,15 @@ class Spaces:
             return ""
 
     def _live_name(self, space: Space) -> str:
-        return f"{self.folder(space.fingerprint)}/live.json"
+        return layout.space_live(space.fingerprint)
 
     def _is_default(self, space: Space) -> bool:
         """Whether the dimensions are what the model gives when it is not asked for any."""
-        body = self._body(f"{self.folder(space.fingerprint)}/space.json")
+        body = self._body(layout.space_description(space.fingerprint))
         return body.get("asked") is None or self._objects.exists(self._default_name(space))
 
     def _default_name(self, space: Space) -> str:
-        return f"{self.folder(space.fingerprint)}/default.json"
+        return layout.space_default(space.fingerprint)
 
     def branch(self, embedder: Embedder, config: Config) -> Space:
         """The variant of the wanted space that the model which answers now agrees with, a new one where none does:
@@ -181,7 +182,7 @@ class Spaces:
                 continue
             try:
                 self._objects.create(
-                    f"{self.folder(space.fingerprint)}/space.json",
+                    layout.space_description(space.fingerprint),
                     _saved(space, config.embed_base_url or "", *live, config.embed_dimensions),
                 )
             except AlreadyExists:  # damaged, or made by another process just now
@@ -191,8 +192,8 @@ class Spaces:
 
     def _headless(self, space: Space) -> bool:
         """Whether there are vectors without a canary: any model would be taken for the one that made them."""
-        folder = self._objects.root / self.folder(space.fingerprint)
-        return (folder / "vectors.lance").exists() and not (folder / "space.json").exists()
+        vectors, told = layout.vectors(space.fingerprint), layout.space_description(space.fingerprint)
+        return self._objects.is_folder(vectors) and not self._objects.exists(told)
 
     def _agreeing(self, variants: Iterable[Space], live: Canary) -> Space | None:
         """The first of `variants` that agrees; one whose canary cannot be read does not."""
@@ -226,7 +227,7 @@ class Spaces:
 
     def _read(self, fp: str) -> tuple[Space, str, str, tuple[bytes, bytes]]:
         """A saved space, when and at which endpoint it was met, and its canary as little-endian float32."""
-        name = f"{self.folder(fp)}/space.json"
+        name = layout.space_description(fp)
         body = self._body(name)
         space = Space(**body["space"])
         if space.fingerprint != fp:
@@ -262,7 +263,7 @@ class Spaces:
             return self._recognised(known, [one for one in described if one != known], embedder, live)
         texts, queries = live or canary_of(embedder, fields)
         space = Space(**{**fields, "dimensions": int(texts.shape[1])})
-        name = f"{self.folder(space.fingerprint)}/space.json"
+        name = layout.space_description(space.fingerprint)
         if not space.revision and self._headless(space):
             raise Damaged(f"{name} is missing. {CANARY_LOST}")
         body = _saved(space, config.embed_base_url or "", texts, queries, config.embed_dimensions)
@@ -295,7 +296,7 @@ class Spaces:
             ModelError: the model failed.
         """
         texts, queries = canary_of(embedder, asdict(space))
-        name = f"{self.folder(space.fingerprint)}/space.json"
+        name = layout.space_description(space.fingerprint)
         self._objects.create(name, _saved(space, endpoint, texts, queries))
 
     def check(
@@ -350,7 +351,7 @@ class Spaces:
             return ""
 
     def _refusal_name(self, space: Space) -> str:
-        return f"{self.folder(space.fingerprint)}/refused.json"
+        return layout.space_refused(space.fingerprint)
 
     def _compare(self, space: Space, others: Sequence[Space], embedder: Embedder, live: Canary | None) -> Space:
         saved = self.get(space.fingerprint)

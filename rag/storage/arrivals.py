@@ -11,8 +11,7 @@ from filelock import FileLock, Timeout
 
 from rag.errors import Busy
 from rag.storage.failures import translated
-
-_LOCK = ".arrivals.lock"
+from rag.storage.layout import ARRIVALS_LOCK
 
 
 @contextlib.contextmanager
@@ -23,7 +22,7 @@ def by_turns(root: Path, *, wait_seconds: float) -> Iterator[None]:
     Raises:
         Busy: another one still was after `wait_seconds`.
     """
-    path = root / _LOCK
+    path = root / ARRIVALS_LOCK
     lock = FileLock(path, thread_local=False)
     with translated(path.name):
         try:

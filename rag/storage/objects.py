@@ -101,6 +101,11 @@ class Objects:
         with translated(name):
             return (self.root / name).is_file()
 
+    def is_folder(self, name: str) -> bool:
+        """Whether there is a folder of that name, where an object should be or of which it is the prefix."""
+        with translated(name):
+            return (self.root / name).is_dir()
+
     def delete(self, name: str) -> None:
         """Remove an object; none of that name is fine."""
         with translated(name), contextlib.suppress(FileNotFoundError):

@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 
 from rag.errors import AlreadyExists
+from rag.storage import layout
 from rag.storage.digests import _BLOCK, MAX_BYTES, Kind, _too_large, file_sha256, measured
 from rag.storage.durable import fsync, make_folder
 from rag.storage.failures import translated
@@ -49,14 +50,14 @@ class Originals:
             return name, size
         # Hash what is copied, not what was looked at before: the file may be changing under us.
         copied = hashlib.sha256()
-        folder = self._objects.root / "originals"
-        with translated("originals"):
+        folder = self._objects.root / layout.ORIGINALS
+        with translated(layout.ORIGINALS):
             make_folder(folder)
         temporary = folder / f"{TEMPORARY}{uuid.uuid4().hex}"
         size = 0
         try:
             with source.open("rb") as reading:
-                with translated("originals"):
+                with translated(layout.ORIGINALS):
                     writing = temporary.open("wb")
                 with writing:
                     while block := reading.read(_BLOCK):  # fails as the source's fault, not the home's
@@ -64,11 +65,11 @@ class Originals:
                         if size > MAX_BYTES:
                             raise _too_large(size)
                         copied.update(block)
-                        with translated("originals"):
+                        with translated(layout.ORIGINALS):
                             writing.write(block)
                             writing.flush()
             name = copied.hexdigest()
-            with translated("originals"):
+            with translated(layout.ORIGINALS):
                 fsync(temporary)
             if not self._renewed(name, size):
                 self._set_aside(name)
@@ -120,7 +121,7 @@ class Originals:
     @staticmethod
     def name(digest: str) -> str:
         """Name of the object that holds an original."""
-        return f"originals/{digest[:2]}/{digest}"
+        return layout.original(digest)
 
 
 def bad_original(originals: Originals, digest: str, size: int | None, *, deep: bool) -> tuple[Kind, str] | None:

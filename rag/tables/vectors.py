@@ -26,6 +26,7 @@ from filelock import FileLock
 from lancedb.expr import col
 
 from rag.errors import Damaged, VectorInvalid
+from rag.storage import layout
 from rag.storage.durable import make_folder
 from rag.storage.failures import translated
 from rag.tables.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
@@ -297,7 +298,7 @@ class VectorCache:
 
     @property
     def _name(self) -> str:
-        return f"spaces/{self.folder.name}/{TABLE}.lance"
+        return f"{layout.SPACES}/{self.folder.name}/{layout.VECTORS_TABLE}"
 
     @property
     def _path(self) -> Path:

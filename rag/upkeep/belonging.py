@@ -23,6 +23,7 @@ from rag.models.tokens import tokenizer_named, tokenizers_of
 from rag.reading.isolation import Readers
 from rag.reading.splitting import split
 from rag.sources.rows import SourceRow
+from rag.storage import layout
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.reader import TableReader
 from rag.tables.vectors import TABLE, VectorCache
@@ -143,15 +144,15 @@ def _shelves(place: Place, manifests: Sequence[Manifest]) -> Iterator[Shelf]:
         embedder = manifest.recipe["embedder"]
         tokenizers = tokenizers_of(str(embedder["provider"]), str(embedder["model"]))
         known.setdefault(manifest.space_fp, (int(embedder["dimensions"]), tokenizers))
-    for name in place.objects.folders("spaces"):
-        folder = place.objects.root / "spaces" / name
+    for name in place.objects.folders(layout.SPACES):
+        folder = place.objects.root / layout.SPACES / name
         if not (folder / f"{TABLE}.lance").exists():
             continue
         space_fp = next((one for one in known if one.startswith(name)), None)
         if space_fp is None:
             raise Damaged(
-                f"spaces/{name}/space.json cannot be read and no snapshot tells of it, so nobody can say whose vectors "
-                "lie there. Run doctor --repair, or move the folder out of the home."
+                f"{layout.SPACES}/{name}/space.json cannot be read and no snapshot tells of it, so nobody can say "
+                "whose vectors lie there. Run doctor --repair, or move the folder out of the home."
             )
         dimensions, tokenizers = known[space_fp]
         cached = VectorCache(folder, dimensions).addresses()

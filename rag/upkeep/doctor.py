@@ -21,6 +21,7 @@ from rag.manifest import Manifest
 from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces.space import Space
+from rag.storage import layout
 from rag.storage.lease import lease_holder
 from rag.storage.originals import bad_original
 from rag.text.counting import count
@@ -133,10 +134,10 @@ class _Doctor:
             return
         repair = "Taken from the newest snapshot and registry, and written anew."
         lost = "The title and settings saved last, and what was added or removed since the newest snapshot."
-        for sentence in self.place.states.damaged:
+        for sentence in state.damaged:
             yield Finding("state-damaged", sentence, lost, repair, (sentence.split(" ", 1)[0],))
-        if not self.place.states.damaged and behind(state, self.head):
-            folder = f"notebooks/{self.place.slug}/state"
+        if not state.damaged and behind(state, self.head):
+            folder = layout.states(self.place.slug)
             sentence = f"The newest state in {folder} is missing: the newest snapshot tells of it."
             yield Finding("state-missing", sentence, lost, repair)
         yield from self._registry(state)
@@ -145,7 +146,7 @@ class _Doctor:
         if state.registry is None:
             return
         self.checked["registries"] += 1
-        name = f"notebooks/{self.place.slug}/sources.lance"
+        name = layout.in_notebook(self.place.slug, layout.SOURCES)
         repair = (
             "Restored from the newest version that can be read, or from the names that snapshots and cells tell of."
         )
@@ -183,14 +184,14 @@ class _Doctor:
             yield Finding("fragmented", sentence, "", "The next build joins them.", (), head.snapshot, "note")
 
     def _named(self, path: str) -> str:
-        return f"notebooks/{self.place.slug}/{path}"
+        return layout.in_notebook(self.place.slug, path)
 
     def _space(self) -> Iterator[Finding]:
         if self.head is None:
             return
         self.checked["spaces"] += 1
         space = Space(**self.head.recipe["embedder"])
-        name = f"{self.place.spaces.folder(space.fingerprint)}/space.json"
+        name = layout.space_description(space.fingerprint)
         try:
             self.place.spaces.get(space.fingerprint)
         except (Damaged, NotFound, NotWritable) as error:
@@ -246,7 +247,7 @@ class _Doctor:
             )
 
     def _cells(self) -> Iterator[Finding]:
-        for name in self.place.objects.names(f"notebooks/{self.place.slug}/cells"):
+        for name in self.place.objects.names(layout.cells(self.place.slug)):
             if not name.endswith(".json"):
                 continue  # moved aside
             self.checked["cells"] += 1

@@ -17,6 +17,7 @@ from pathlib import Path
 from rag.errors import Damaged, NotFound
 from rag.home.place import Place
 from rag.manifest import Manifest
+from rag.storage import layout
 from rag.storage.durable import fsync
 from rag.storage.failures import translated
 from rag.storage.lease import lease
@@ -146,11 +147,12 @@ def _index_folders(place: Place, tables: set[Path]) -> Iterator[Path]:
 def _needed_originals(place: Place) -> set[str]:
     """Digests that any registry of any notebook of the workspace names, in any version that is pinned or wanted."""
     digests: set[str] = set()
-    for slug in place.objects.folders("notebooks"):
+    for slug in place.objects.folders(layout.NOTEBOOKS):
         other = Place(place.objects, slug)
-        versions = {other.states.newest().registry}
-        if other.states.damaged:  # it may want sources that no snapshot has yet
-            raise Damaged(other.states.damaged[0])
+        state = other.states.newest()
+        versions = {state.registry}
+        if state.damaged:  # it may want sources that no snapshot has yet
+            raise Damaged(state.damaged[0])
         for found in other.snapshots.newest():
             if isinstance(found, Damaged):
                 raise found
@@ -166,11 +168,11 @@ def _needed_originals(place: Place) -> set[str]:
 
 def _strays(place: Place, originals: set[str]) -> Iterator[Path]:
     root = place.objects.root
-    for path in (root / "originals").glob("*/*"):
+    for path in (root / layout.ORIGINALS).glob("*/*"):
         if path.name not in originals and not path.name.startswith(TEMPORARY) and not path.name.endswith(".damaged"):
             yield path
     yield from root.rglob(f"{TEMPORARY}*")
-    yield from root.glob(f"spaces/{TEMPORARY}*/**/*")
+    yield from root.glob(f"{layout.SPACES}/{TEMPORARY}*/**/*")
     yield from place.folder.glob("lease/.build-*.json")
     yield from place.folder.glob("index/*/.building")
 

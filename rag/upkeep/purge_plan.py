@@ -18,6 +18,7 @@ from rag.home.cells import Cells
 from rag.home.place import Place
 from rag.manifest import Manifest
 from rag.sources.rows import SourceRow
+from rag.storage import layout
 from rag.tables.chunk_table import ChunkTable
 from rag.text.counting import count
 from rag.upkeep.belonging import Shelf, sort_out
@@ -87,7 +88,7 @@ def planned_purge(place: Place, names: Sequence[str], config: Config) -> tuple[P
     chunks = 0 if head is None else _count_chunks(place, head, ids)
     cells = [
         name.rsplit("/", 1)[1].removesuffix(".json")
-        for name in place.objects.names(f"notebooks/{place.slug}/cells")
+        for name in place.objects.names(layout.cells(place.slug))
         if named(place.objects.get(name))
     ]
     dangling = _dangling(place, ids)
@@ -115,7 +116,7 @@ def planned_purge(place: Place, names: Sequence[str], config: Config) -> tuple[P
 
 def note_name(place: Place) -> str:
     """The object that tells of a purge under way, below the workspace."""
-    return f"notebooks/{place.slug}/lease/purge.json"
+    return layout.purge_note(place.slug)
 
 
 def unfinished(place: Place) -> set[str]:
@@ -165,7 +166,7 @@ def registries(place: Place, but: Collection[int] = ()) -> Iterator[list[SourceR
 
 def others_of(place: Place) -> Iterator[Place]:
     """The other notebooks of the workspace."""
-    for slug in place.objects.folders("notebooks"):
+    for slug in place.objects.folders(layout.NOTEBOOKS):
         if slug != place.slug:
             yield Place(place.objects, slug)
 

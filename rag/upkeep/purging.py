@@ -24,6 +24,7 @@ from rag.home.state import State, newest_registry, only_after
 from rag.manifest import Change, Counts, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.sources.rows import SourceRow, registry_fingerprint
+from rag.storage import layout
 from rag.storage.arrivals import by_turns
 from rag.storage.failures import translated
 from rag.storage.lease import lease
@@ -76,7 +77,7 @@ def purge(
         _rewrite_states(place)
         place.tags.forget(ids)
         for cell in planned.cells:
-            place.objects.delete(f"notebooks/{place.slug}/cells/{cell}.json")
+            place.objects.delete(layout.cells(place.slug, cell))
         _purge_caches(shelves)
         _purge_originals(place, rows, shared, planned.forgotten)
         _purge_set_aside(place)
@@ -200,7 +201,7 @@ def _without(seen: State, version: int, rows: Sequence[SourceRow]) -> Callable[[
 
 def _rewrite_states(place: Place) -> None:
     """Older states name sources in what was pending; only the newest counts."""
-    names = place.objects.names(f"notebooks/{place.slug}/state")
+    names = place.objects.names(layout.states(place.slug))
     for name in names[:-1]:
         place.objects.delete(name)
 
@@ -223,14 +224,14 @@ def _purge_set_aside(place: Place) -> None:
     all of it goes. No add and no import is under way, because we are alone."""
     root = place.objects.root
     for pattern in ("*.damaged*", "*.torn", "damaged-*.lance", ".tmp-import-*", ".tmp-deleted-*"):
-        for folder in (place.folder, root / "spaces", root / "originals", root / "notebooks", root):
+        for folder in (place.folder, root / layout.SPACES, root / layout.ORIGINALS, root / layout.NOTEBOOKS, root):
             for path in list(folder.rglob(pattern) if folder != root else folder.glob(pattern)):
                 with translated(path.name):
                     if path.is_dir():
                         shutil.rmtree(path)
                     else:
                         path.unlink(missing_ok=True)
-    for folder in (root / "originals", root / "spaces"):
+    for folder in (root / layout.ORIGINALS, root / layout.SPACES):
         for path in list(folder.rglob(f"{TEMPORARY}*")):
             with translated(path.name):
                 path.unlink(missing_ok=True)

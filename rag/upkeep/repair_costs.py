@@ -18,6 +18,7 @@ from rag.progress import IsCancelled, never
 from rag.reading.splitting import Piece
 from rag.sources.rows import SourceRow
 from rag.spaces.space import Space
+from rag.storage import layout
 from rag.text.counting import count
 from rag.upkeep.findings import Examination
 from rag.upkeep.inspections import cached_keys
@@ -73,7 +74,7 @@ def repair_plan(place: Place, config: Config, found: Examination, *, cancelled: 
     if not needs(found, *REBUILT):
         return RepairPlan(tuple(steps), check_texts=checks)
     wrong = {name for finding in found.findings if finding.code in WRONG_TABLE for name in finding.files}
-    table = f"notebooks/{place.slug}/"
+    table = layout.in_notebook(place.slug, "")
     intact = [one for one in intact_snapshots(place) if table + one.tables["chunks"].path not in wrong]
     head = intact[0] if intact else None
     try:

@@ -25,6 +25,7 @@ from rag.sources.rows import SourceRow
 from rag.spaces.canary import CANARY_COSINE
 from rag.spaces.saved import draft
 from rag.spaces.space import Space
+from rag.storage import layout
 from rag.storage.aside import set_aside
 from rag.storage.failures import translated
 from rag.storage.lease import lease
@@ -199,7 +200,7 @@ class _Repair:
     def _refill_cache(self) -> None:
         for finding in self._findings("cache-damaged"):
             folder = (self.place.objects.root / finding.files[0]).parent
-            owners = [one for one in self.intact if self.place.spaces.folder(one.space_fp) == f"spaces/{folder.name}"]
+            owners = [one for one in self.intact if layout.space(one.space_fp) == f"{layout.SPACES}/{folder.name}"]
             if not owners:
                 self.done.append(f"{finding.files[0]} was left: no intact snapshot is of its space.")
                 continue

@@ -16,6 +16,7 @@ from rag.errors import Damaged, NotFound, RagbookError
 from rag.home.place import Place
 from rag.manifest import Manifest
 from rag.spaces.space import Space
+from rag.storage import layout
 from rag.storage.arrivals import by_turns
 from rag.storage.durable import fsync
 from rag.storage.failures import translated
@@ -58,7 +59,7 @@ def remove_space(place: Place, fingerprint: str, *, sure: bool, wait_seconds: fl
     with ExitStack() as leases, translated(place.spaces.folder(space.fingerprint)):
         deadline = time.monotonic() + wait_seconds
         leases.enter_context(by_turns(place.objects.root, wait_seconds=wait_seconds))
-        for slug in place.objects.folders("notebooks"):
+        for slug in place.objects.folders(layout.NOTEBOOKS):
             left = max(0.0, deadline - time.monotonic())
             leases.enter_context(lease(Place(place.objects, slug).folder, wait_seconds=left))
         removal = _looked_at(place, space)  # nobody builds now, so what nobody uses stays unused
@@ -112,7 +113,7 @@ def _paid(place: Place, space: Space, vectors: int) -> tuple[int | None, float |
 
 def _used_by(place: Place, fingerprint: str) -> list[str]:
     slugs = []
-    for slug in place.objects.folders("notebooks"):
+    for slug in place.objects.folders(layout.NOTEBOOKS):
         for found in Place(place.objects, slug).snapshots.newest():
             if isinstance(found, Damaged):
                 raise Damaged(f"{found} Nobody can say which space it needs: run doctor --repair first.")

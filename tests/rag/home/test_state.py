@@ -52,11 +52,11 @@ def test_a_damaged_state_is_passed_over_and_named_and_its_number_is_not_used_aga
     for content in (b"", newest.read_bytes()[:-5], newest.read_bytes().replace(b"B", b"C"), b"[]"):
         newest.write_bytes(content)
         assert states.newest() == first
-        assert len(states.damaged) == 1
-        assert "00000002.json" in states.damaged[0]
+        assert len(states.newest().damaged) == 1
+        assert "00000002.json" in states.newest().damaged[0]
     assert published(states, State(title="C")).number == 3
     assert states.newest().title == "C"
-    assert states.damaged == []
+    assert states.newest().damaged == ()
 
 
 def test_a_state_under_another_number_is_damage(states: States, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_state_under_another_number_is_damage(states: States, tmp_path: Path) 
     published(states, State(title="B"))
     (folder(tmp_path) / "00000003.json").write_bytes((folder(tmp_path) / "00000001.json").read_bytes())
     assert states.newest().title == "B"
-    assert "state 1" in states.damaged[0]
+    assert "state 1" in states.newest().damaged[0]
     assert first.number == 1
 
 
@@ -73,7 +73,7 @@ def test_foreign_files_in_the_folder_are_none_of_our_business(name: str, states:
     published(states, State(title="A"))
     (folder(tmp_path) / name).write_bytes(b"not ours")
     assert states.newest().title == "A"
-    assert states.damaged == []
+    assert states.newest().damaged == ()
     assert published(states, State(title="B")).number == 2
 
 
@@ -96,7 +96,7 @@ def test_fields_of_the_wrong_kind_are_damage(states: States, tmp_path: Path) -> 
     for body in wrong:
         (folder(tmp_path) / "00000001.json").write_bytes(dump_checked(body))
         assert states.newest() == State()
-        assert states.damaged, body
+        assert states.newest().damaged, body
 
 
 def test_a_newer_format_is_left_alone(states: States, tmp_path: Path) -> None:
