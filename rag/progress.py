@@ -51,3 +51,20 @@ def ignore(_event: Event) -> None:
 def never() -> bool:
     """The wish that nobody has: build to the end."""
     return False
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How somebody follows a piece of work that only one process of a notebook may do at a time.
+
+    `on_event` hears how far it is. `cancelled` is asked whether to stop; what was paid for is kept then. Where another
+    process is at work, it waits up to `wait_seconds`, and `on_wait` is told for whom, once, in a sentence.
+    """
+
+    on_event: OnEvent = ignore
+    cancelled: IsCancelled = never
+    wait_seconds: float = 0
+    on_wait: Callable[[str], None] | None = None
+
+
+UNWATCHED = Watch()

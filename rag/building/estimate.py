@@ -12,13 +12,13 @@ from rag.building.chunking import came_back, original_of, read_all
 from rag.building.ground import find_ground
 from rag.building.paying import MakeEmbedder
 from rag.building.plan import plan
+from rag.building.registering import register
 from rag.building.rehearsal import rehearsed, stand_in
 from rag.building.results import Read, results, source_counts, standing
 from rag.config import Config
 from rag.errors import BadKey, ModelMissing, ReadError
 from rag.fingerprint import vector_key
 from rag.home.place import Place
-from rag.notebook import Notebook
 from rag.outcome import SourceCounts
 from rag.sources.incoming import Incoming, name_in_batch, origin_of
 from rag.sources.names import safe_name
@@ -72,8 +72,7 @@ def estimate(place: Place, config: Config, make_embedder: MakeEmbedder, incoming
     with rehearsed(place) as stand, ExitStack() as stack:
         given, refused = _given(incoming, stand, stack)
         if incoming:
-            root = stand.objects.root
-            Notebook(replace(config, home=str(root.parent), workspace=root.name), place.slug).register(given)
+            register(stand, given)
         ground = find_ground(stand)
         space = stand.spaces.wanted(config)
         base = ground.base(config, space)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,11 +45,10 @@ from rag.home.state import only_after
 from rag.home.verdicts import REFUSED_CHANGE, REFUSED_STEP
 from rag.manifest import Counts, Failure, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
-from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
+from rag.progress import UNWATCHED, Event, Stage, Watch
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces.space import Space
-from rag.storage.lease import lease
 from rag.storage.stamp import now, writer_name
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
@@ -66,43 +65,27 @@ _LISTED = 50
 """Most changes and failures a manifest lists; counts tell the rest."""
 
 
-def build(
-    place: Place,
-    config: Config,
-    make_embedder: MakeEmbedder,
-    *,
-    on_event: OnEvent = ignore,
-    cancelled: IsCancelled = never,
-    wait_seconds: float = 0,
-    on_wait: Callable[[str], None] | None = None,
-) -> Outcome:
+def build(place: Place, config: Config, make_embedder: MakeEmbedder, watch: Watch = UNWATCHED) -> Outcome:
     """Bring the index to what the registry and the settings ask for, and publish it as the next snapshot.
 
     Raises:
         NotFound: there is no such notebook.
-        Busy: another process is building, still after `wait_seconds`.
-        Cancelled: `cancelled()` came true; what was paid for is in the vector cache.
+        Busy: another process is building, still after `watch.wait_seconds`.
+        Cancelled: `watch.cancelled()` came true; what was paid for is in the vector cache.
         SpaceRefused: the live model is not the one of the saved vectors.
         ModelError, StoreError: the newest snapshot stays as it was.
     """
     place.must_exist()
-    with lease(place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):
-        return build_held(place, config, make_embedder, on_event=on_event, cancelled=cancelled)
+    with place.held(watch):
+        return build_held(place, config, make_embedder, watch)
 
 
-def build_held(
-    place: Place,
-    config: Config,
-    make_embedder: MakeEmbedder,
-    *,
-    on_event: OnEvent = ignore,
-    cancelled: IsCancelled = never,
-) -> Outcome:
+def build_held(place: Place, config: Config, make_embedder: MakeEmbedder, watch: Watch = UNWATCHED) -> Outcome:
     """`build`, for a caller that holds the lease."""
     payments = Payments(place, config, make_embedder)
     for attempt in range(8):
         try:
-            return _Build(place, config, payments, on_event, cancelled).run()
+            return _Build(place, config, payments, watch).run()
         except Conflict:
             # Somebody writes or publishes without our lease. Plan again on the new head: what we paid for is in the
             # cache. Not at once, or two who do the same would meet again and again.
@@ -117,8 +100,7 @@ class _Build:
     place: Place
     config: Config
     payments: Payments
-    on_event: OnEvent
-    cancelled: IsCancelled
+    watch: Watch
 
     def run(self) -> Outcome:
         self.started = time.monotonic()
@@ -262,7 +244,7 @@ class _Build:
             )
         seen.update(missing)
         if missing:
-            with closing(self.payments.embed([texts[key] for key in missing], self.cancelled)) as batches:
+            with closing(self.payments.embed([texts[key] for key in missing], self.watch.cancelled)) as batches:
                 for indexes, matrix in batches:
                     keys = [missing[index] for index in indexes]
                     cache.add(keys, matrix)  # before anything else: this is paid for
@@ -392,8 +374,8 @@ class _Build:
         if stage is Stage.EMBED and done:
             rate = done / max(time.monotonic() - self.embed_started, 1e-6)
             left = (total - done) / rate
-        self.on_event(Event(stage, done, total, source, outcome, failed, rate, left, tokens, cost))
+        self.watch.on_event(Event(stage, done, total, source, outcome, failed, rate, left, tokens, cost))
 
     def _stop_if_cancelled(self) -> None:
-        if self.cancelled():
+        if self.watch.cancelled():
             raise Cancelled("Stopped. What was paid for is kept, and the next build goes on from there.")

@@ -12,7 +12,7 @@ from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.reading.places import Page
 from rag.reading.splitting import Piece
-from rag.sources.rows import SourceRow
+from rag.sources.rows import Given, SourceRow
 from rag.spaces.recipe import recipe_changes
 from rag.text.counting import count
 
@@ -209,3 +209,32 @@ def nothing_built(sentence: str, started: float) -> Outcome:
     receipt = Receipt(seconds=round(time.monotonic() - started, 4))
     verdict = Verdict(VerdictName.EMPTY, sentence, "Add files, or the sample library.", receipt=receipt)
     return Outcome(verdict, SourceCounts(), ChunkCounts())
+
+
+def of_this_call(
+    outcome: Outcome,
+    given: Sequence[Given],
+    refused: Sequence[tuple[str, str]],
+    seconds: float,
+) -> Outcome:
+    """An outcome of the build, told of the files that were given: only their failures, and the refused ones too."""
+    names = {one.name for one in given}
+    failures = [*refused, *(failure for failure in outcome.failures if failure[0] in names)]
+    failed = {name for name, _ in failures}
+    counts = replace(outcome.sources, failed=len(failures))
+    verdict = replace(outcome.verdict, receipt=replace(outcome.verdict.receipt, seconds=round(seconds, 4)))
+    if failures and len(failed) >= len(names | failed):
+        sentence = f"{failures[0][0]}: {failures[0][1]}"
+        if len(failures) > 1:
+            sentence = f"None of {count(len(failures), 'file')} could be read. {sentence}"
+        verdict = Verdict(
+            VerdictName.FAILED,
+            sentence,
+            "Correct the files and add them again.",
+            verdict.snapshot,
+            verdict.changes,
+            verdict.receipt,
+        )
+    elif failures:
+        verdict = replace(verdict, sentence=f"{verdict.sentence} {count(len(failures), 'file')} could not be read.")
+    return replace(outcome, verdict=verdict, sources=counts, failures=tuple(failures))

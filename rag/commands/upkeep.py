@@ -11,6 +11,7 @@ from rag.commands.reports import Report, outcome_report
 from rag.errors import ConfigError
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
+from rag.progress import Watch
 from rag.text.counting import count
 
 Run = Callable[[Notebook, argparse.Namespace], Report]
@@ -161,7 +162,7 @@ def _doctor(notebook: Notebook, options: argparse.Namespace) -> Report:
         raise ConfigError("--yes goes with --repair.")
     place, config = notebook.place, notebook.config
     if options.repair and options.yes:
-        repaired = repair(place, config, notebook.make_embedder, wait_seconds=60)
+        repaired = repair(place, config, notebook.make_embedder, Watch(wait_seconds=60))
         sentence = (
             "Repaired." if not repaired.left else f"{count(len(repaired.left), 'finding')} could not be repaired."
         )

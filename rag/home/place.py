@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,16 +12,19 @@ from typing import TYPE_CHECKING
 from rag.config import Config, check_slug
 from rag.errors import NotFound, StoreUnavailable
 from rag.home.snapshots import Snapshots
-from rag.home.state import States
+from rag.home.state import States, newest_registry
 from rag.manifest import Manifest
+from rag.progress import Watch
 from rag.sources.tag_store import Tags
 from rag.spaces.saved import Spaces
 from rag.storage import layout
+from rag.storage.lease import lease
 from rag.storage.objects import Objects, open_home
 from rag.storage.originals import Originals
 
 if TYPE_CHECKING:
     from rag.sources.registry import Registry
+    from rag.sources.rows import SourceRow
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,23 @@ class Place:
         from rag.sources.registry import Registry
 
         return Registry(self.folder)
+
+    def wanted_sources(self) -> list[SourceRow]:
+        """The sources that are wanted, in the order they were added. Imports lancedb.
+
+        Raises:
+            Damaged: the list of sources cannot be read.
+        """
+        return self.registry.rows(newest_registry(self.states.newest(), self.snapshots.head()))
+
+    def held(self, watch: Watch) -> AbstractContextManager[None]:
+        """The lease: be the only builder of the notebook, as a courtesy. Makes the notebook's folder.
+
+        Raises:
+            Busy: another process still was after `watch.wait_seconds`.
+            Cancelled: `watch.cancelled()` came true while waiting.
+        """
+        return lease(self.folder, wait_seconds=watch.wait_seconds, cancelled=watch.cancelled, on_wait=watch.on_wait)
 
     def index_folder(self, recipe_fp: str) -> str:
         """Folder of the chunks of a recipe, below the notebook's folder."""

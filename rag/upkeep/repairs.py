@@ -4,7 +4,7 @@ paying again. Nothing that was given or paid for is deleted: what is damaged is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from rag.home.place import Place
 from rag.home.spending import Recording, recorded
 from rag.home.wanted import find_wanted, restore_wanted
 from rag.outcome import Outcome
-from rag.progress import IsCancelled, OnEvent, ignore, never
+from rag.progress import UNWATCHED, Watch
 from rag.reading.splitting import Piece
 from rag.sources.rows import SourceRow
 from rag.spaces.canary import CANARY_COSINE
@@ -28,7 +28,6 @@ from rag.spaces.space import Space
 from rag.storage import layout
 from rag.storage.aside import set_aside
 from rag.storage.failures import translated
-from rag.storage.lease import lease
 from rag.tables.lance_files import clear_the_way
 from rag.tables.vectors import VectorCache
 from rag.text.counting import count
@@ -53,33 +52,22 @@ class Repaired:
     left: tuple[Finding, ...]
 
 
-def repair(
-    place: Place,
-    config: Config,
-    make_embedder: MakeEmbedder,
-    *,
-    on_event: OnEvent = ignore,
-    cancelled: IsCancelled = never,
-    wait_seconds: float = 0,
-    on_wait: Callable[[str], None] | None = None,
-) -> Repaired:
-    """Examine deeply and repair what is found; then remove what nothing needs.
+def repair(place: Place, config: Config, make_embedder: MakeEmbedder, watch: Watch = UNWATCHED) -> Repaired:
+    """Examine deeply and repair what is found; then remove what nothing needs. What was repaired stays repaired,
+    whatever stops it.
 
     Raises:
-        NotFound: there is no such notebook.
-        Busy: another process is building.
-        Cancelled: `cancelled()` came true; what was repaired stays repaired.
         SpaceRefused: the live model is not the one of the index, so a lost canary cannot be made anew.
-        ModelError, StoreError: as a build.
+        And as `pipeline.build`.
     """
     place.must_exist()
-    with lease(place.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait):
-        work = _Repair(place, config, make_embedder, on_event, cancelled)
+    with place.held(watch):
+        work = _Repair(place, config, make_embedder, watch)
         work.run()
     # What a snapshot needs whose record was moved aside, and originals whose names were lost, are known to nobody now:
     # they stay, so that what was lost can be had back by hand or by adding it again.
     unsure = work.unsure or any(finding.code == "manifest-damaged" for finding in work.found.findings)
-    removed = None if unsure else collect(place, wait_seconds=wait_seconds)
+    removed = None if unsure else collect(place, wait_seconds=watch.wait_seconds)
     if removed is not None and removed.files:
         work.done.append(f"Removed {count(len(removed.files), 'file')} that nothing needs ({removed.size:,} bytes).")
     left = examine(place, config)
@@ -91,15 +79,16 @@ class _Repair:
     place: Place
     config: Config
     make_embedder: MakeEmbedder
-    on_event: OnEvent
-    cancelled: IsCancelled
+    watch: Watch
     done: list[str] = field(default_factory=list)
     outcome: Outcome | None = None
     unsure: bool = False
 
     def run(self) -> None:
         """All repairs, each resting on those before it."""
-        self.found = examine(self.place, self.config, deep=True, on_event=self.on_event, cancelled=self.cancelled)
+        self.found = examine(
+            self.place, self.config, deep=True, on_event=self.watch.on_event, cancelled=self.watch.cancelled
+        )
         if any(finding.code == "newer-format" for finding in self.found.findings):
             raise RagbookError("A newer Ragbook wrote here, so nothing is repaired. Use that one.")
         # First, so that nothing below trusts them: from here on the cheap checks see what the deep one saw.
@@ -114,9 +103,7 @@ class _Repair:
         self._renew_space()
         self._refill_cache()
         if needs(self.found, *REBUILT):
-            self.outcome = build_held(
-                self.place, self.config, self.make_embedder, on_event=self.on_event, cancelled=self.cancelled
-            )
+            self.outcome = build_held(self.place, self.config, self.make_embedder, self.watch)
             self.done.append(self.outcome.verdict.sentence)
         # Last: until a newer snapshot was published, its number must stay taken.
         self._set_aside("manifest-damaged")
@@ -151,7 +138,7 @@ class _Repair:
 
     def _read(self) -> list[tuple[SourceRow, list[Piece]]]:
         rows = self.place.registry.rows(self.place.states.newest().registry)
-        return list(read_again(self.place, self.config, rows, cancelled=self.cancelled))
+        return list(read_again(self.place, self.config, rows, cancelled=self.watch.cancelled))
 
     def _renew_space(self) -> None:
         for finding in self._findings("space-damaged"):
@@ -181,7 +168,7 @@ class _Repair:
     def _compare(self, space: Space, embedder: Embedder, saved: dict[str, npt.NDArray[np.float32]]) -> None:
         texts = list(saved)
         with self._recorded(embedder, space):
-            answers = list(embedder.embed(texts, "text", cancelled=self.cancelled))
+            answers = list(embedder.embed(texts, "text", cancelled=self.watch.cancelled))
         for indexes, matrix in answers:
             known = np.stack([saved[texts[index]] for index in indexes])
             least = float((matrix * known).sum(axis=1).min()) if matrix.shape == known.shape else 0.0

@@ -8,9 +8,8 @@ from rag.config import Config, load_config
 from rag.errors import ConfigError, NotFound
 from rag.manifest import VerdictName
 from rag.notebook import Notebook, list_notebooks, open_notebook
-from rag.sources.incoming import Incoming
 from tests.doubles import CountingEmbedding
-from tests.notebooks import answered, file, lying, names, notebook, opened, settings, text_of
+from tests.notebooks import answered, file, names, notebook, opened, settings, text_of
 
 
 def test_looking_at_a_notebook_that_is_not_there_creates_nothing(tmp_path):
@@ -30,60 +29,6 @@ def test_names_that_are_no_folder_are_refused(tmp_path, slug):
         notebook(tmp_path, slug=slug)
 
 
-def test_names_from_outside_are_made_safe(tmp_path):
-    book = notebook(tmp_path / "home", CountingEmbedding())
-    given = [
-        "../../etc/passwd",
-        "C:\\Users\\me\\a.txt",
-        "invoice_\u202etxt.exe.txt",
-        "\x00\x1b[1m.txt",
-        "n" * 400 + ".txt",
-    ]
-    book.add([file(name, f"Text of file {number}.") for number, name in enumerate(given)])
-    found = [row.name for row in book.sources()]
-    assert found[:2] == ["etc/passwd", "Users/me/a.txt"]
-    assert len(found) == len(set(found)) == 5
-    assert all(name.isprintable() and 0 < len(name) <= 240 and ".." not in name for name in found)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["home"]
-
-
-def test_two_files_of_one_batch_with_one_name_are_told_apart(tmp_path):
-    book = notebook(tmp_path / "home", CountingEmbedding())
-    outcome = book.add(
-        [
-            lying(tmp_path / "v1" / "report.txt", "The first report names apples."),
-            lying(tmp_path / "v2" / "report.txt", "The second report names pears."),
-            lying(tmp_path / "v3" / "report.txt", "The first report names apples."),
-            file("report.txt", "The third report names plums."),
-        ]
-    )
-    assert outcome.sources.added == 3
-    assert [row.name for row in book.sources()] == ["report.txt", "v2/report.txt", "report (2).txt"]
-    for word, name in (("apples", "report.txt"), ("pears", "v2/report.txt"), ("plums", "report (2).txt")):
-        assert opened(book).search(f"names {word}").passages[0].source == name
-
-
-def test_a_second_version_replaces_the_first(tmp_path):
-    book = notebook(tmp_path, CountingEmbedding())
-    book.add([file("report.txt", "Sentinel alpha stands here.")])
-    outcome = book.add([file("report.txt", "Sentinel beta stands here.")])
-    assert (outcome.sources.changed, outcome.sources.total) == (1, 1)
-    texts = [one.text for one in opened(book).search("sentinel alpha").passages]
-    assert texts == ["Sentinel beta stands here."]
-    assert book.sources()[0].changed == "changed"
-
-
-def test_files_that_cannot_be_opened_are_named(tmp_path):
-    book = notebook(tmp_path / "home", CountingEmbedding())
-    (tmp_path / "folder").mkdir()
-    outcome = book.add(
-        [Incoming("gone.txt", tmp_path / "gone.txt"), Incoming("folder", tmp_path / "folder"), file("a.txt", "Words.")]
-    )
-    assert dict(outcome.failures).keys() == {"gone.txt", "folder"}
-    assert all("cannot be opened" in reason for _, reason in outcome.failures)
-    assert outcome.verdict.name is VerdictName.BUILT
-
-
 def test_sources_say_what_the_last_build_made_of_them(tmp_path):
     book = notebook(tmp_path, CountingEmbedding())
     book.add([file("a.txt", text_of(2, 1))])
@@ -91,16 +36,6 @@ def test_sources_say_what_the_last_build_made_of_them(tmp_path):
     a, b = book.sources()
     assert (a.changed, a.why) == ("reused", "unchanged since snapshot 1")
     assert (b.changed, b.why, b.chunks) == ("new", "3 chunks embedded", 3)
-
-
-def test_removing_what_is_not_there_removes_nothing(tmp_path):
-    book = notebook(tmp_path, CountingEmbedding())
-    book.add([file("a.txt", "One."), file("b.txt", "Two.")])
-    with pytest.raises(NotFound, match=r"a\.txt, b\.txt"):
-        book.remove(["a.txt", "c.txt"])
-    assert [row.name for row in book.sources()] == ["a.txt", "b.txt"]
-    assert book.status().verdict.name is VerdictName.HIT
-    assert len(book.history()) == 1
 
 
 def test_saved_settings_count_where_nothing_stronger_is_set(tmp_path):
