@@ -263,7 +263,7 @@ class Notebook:
 
         embedder = self.make_embedder(self.config)
         with recorded(self.place, embedder, self.config.embed_model, "canary", snapshot=None):
-            self.place.spaces.branch(embedder, self.config)
+            self.place.admission.branch(embedder, self.config)
 
 
 def open_notebook(

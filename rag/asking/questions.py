@@ -134,7 +134,7 @@ class Questions:
             before = self._embedder.usage.texts
             try:
                 with self._recorded(self._embedder, "canary"):
-                    live = self._place.spaces.check(self.space, self._embedder)
+                    live = self._place.admission.check(self.space, self._embedder)
                     self._checked = live == self.space  # inside: where the ledger fails, it was paid for
             except (Damaged, NotFound) as error:  # a model that cannot be checked is not used
                 return None, f"Searched by words only, because the model cannot be checked. {error}"

@@ -51,7 +51,7 @@ class Payments:
             before = embedder.usage.texts
             try:
                 with recorded(self._place, embedder, self._config.embed_model, "canary", snapshot=self.snapshot):
-                    self._admitted = self._place.spaces.admit(embedder, self._config)
+                    self._admitted = self._place.admission.admit(embedder, self._config)
             finally:
                 self.canary_texts += embedder.usage.texts - before
         return self._admitted

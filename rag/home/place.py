@@ -16,6 +16,7 @@ from rag.home.state import States, newest_registry
 from rag.manifest import Manifest
 from rag.progress import Watch
 from rag.sources.tag_store import Tags
+from rag.spaces.admission import Admission
 from rag.spaces.saved import Spaces
 from rag.storage import layout
 from rag.storage.lease import lease
@@ -36,6 +37,7 @@ class Place:
     snapshots: Snapshots = field(init=False)
     states: States = field(init=False)
     spaces: Spaces = field(init=False)
+    admission: Admission = field(init=False)
     originals: Originals = field(init=False)
     tags: Tags = field(init=False)
 
@@ -44,6 +46,7 @@ class Place:
         object.__setattr__(self, "snapshots", Snapshots(self.objects, self.slug))
         object.__setattr__(self, "states", States(self.objects, self.slug))
         object.__setattr__(self, "spaces", Spaces(self.objects))
+        object.__setattr__(self, "admission", Admission(self.spaces))
         object.__setattr__(self, "originals", Originals(self.objects))
         object.__setattr__(self, "tags", Tags(self.objects, self.slug))
 

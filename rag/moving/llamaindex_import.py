@@ -121,7 +121,7 @@ class _Adoption:
         with self._recorded("adopt"):
             reason, agreement = compared(self.embedder, self.notebook.config, self.stored)
         with self._recorded("canary"):
-            space = None if reason else place.spaces.admit(self.embedder, self.notebook.config)
+            space = None if reason else place.admission.admit(self.embedder, self.notebook.config)
         used = self.embedder.usage - before
         sampled = 0 if agreement is None else min(SAMPLES, len(self.stored.nodes))
         rows = self._rows()

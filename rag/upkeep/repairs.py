@@ -162,7 +162,7 @@ class _Repair:
                 if path.exists():
                     set_aside(path)
             with self._recorded(embedder, space):
-                self.place.spaces.renew(space, embedder, self.config.embed_base_url or "")
+                self.place.admission.renew(space, embedder, self.config.embed_base_url or "")
             self.done.append(f"{finding.files[0]} was written anew: the model is the one of the index.")
 
     def _compare(self, space: Space, embedder: Embedder, saved: dict[str, npt.NDArray[np.float32]]) -> None:

@@ -1,33 +1,34 @@
+"""What is saved of embedding spaces, and notes beside it. Whether a model is let in: `test_admission`."""
+
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from rag.checked import FORMAT, dump_checked
 from rag.config import Config
-from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound, SpaceRefused, VectorInvalid
-from rag.models.embedder import Embedder
-from rag.spaces.canary import CANARY_COSINE, CANARY_TEXTS
-from rag.spaces.saved import Spaces
+from rag.errors import AlreadyExists, Damaged, NewerFormat, NotFound
+from rag.fingerprint import fingerprint
+from rag.spaces.canary import CANARY_TEXTS
+from rag.spaces.saved import Spaces, draft
 from rag.spaces.space import Space
 from rag.storage.objects import Objects
-from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of
 
 REMOTE = Config(embedder="openai-compatible", embed_model="m", embed_base_url="http://localhost:1/v1")
-LOCAL = Config()
 
 
-def live(seed: int = 0, dimensions: int = 64, **settings: Any) -> Embedder:
-    return embedder_of(CountingEmbedding(seed=seed, dimensions=dimensions), **settings)
+def canary_of(seed: int, dimensions: int = 64):
+    """Vectors as a model might give them, as texts and as queries."""
+    made = np.random.default_rng(seed).standard_normal((len(CANARY_TEXTS), dimensions)).astype(np.float32)
+    return made, -made
 
 
-def silent() -> Embedder:
-    return embedder_of(RaisingEmbedding())
+def space_of(config: Config = REMOTE, dimensions: int = 64, **fields) -> Space:
+    return Space(**{**draft(config), "dimensions": dimensions, **fields})
 
 
 @pytest.fixture
@@ -40,207 +41,76 @@ def saved_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_model_not_met_before_is_saved_with_its_canary(spaces: Spaces, tmp_path: Path) -> None:
-    assert spaces.wanted(REMOTE) is None
-    embedder = live()
-    space = spaces.admit(embedder, REMOTE)
-    assert (space.provider, space.model, space.dimensions) == ("openai-compatible", "m", 64)
-    assert embedder.usage.texts == len(CANARY_TEXTS) == 8
-    assert spaces.all() == [space]
-    assert spaces.wanted(REMOTE) == space
+def test_what_is_saved_comes_back(spaces: Spaces, tmp_path: Path):
+    space, live = space_of(), canary_of(1)
+    spaces.create(space, "http://localhost:1/v1", live)
     saved = spaces.get(space.fingerprint)
-    assert saved.space == space
-    assert saved.endpoint == "http://localhost:1/v1"
-    expected = np.array([CountingEmbedding().vector(text) for text in CANARY_TEXTS], dtype=np.float32)
-    assert np.allclose(saved.text_vectors, expected, atol=1e-6)
+    assert (saved.space, saved.endpoint) == (space, "http://localhost:1/v1")
+    assert all(np.array_equal(one, other) for one, other in zip(saved.canary, live, strict=True))
     assert saved.text_vectors.dtype == np.float32
-    assert saved_file(tmp_path).parent.name == space.fingerprint[:16]
-
-
-def test_nothing_secret_is_saved(spaces: Spaces, tmp_path: Path) -> None:
-    from rag.config import Secret
-
-    spaces.admit(live(), replace(REMOTE, api_key=Secret("sk-very-secret")))
-    assert b"sk-very" not in saved_file(tmp_path).read_bytes()
-
-
-def test_the_same_model_is_admitted_again(spaces: Spaces) -> None:
-    space = spaces.admit(live(), REMOTE)
-    again = live()
-    assert spaces.admit(again, REMOTE) == space
-    assert again.usage.texts == 8
-    assert spaces.all() == [space]
-    spaces.check(space, live())
-
-
-def test_the_same_model_elsewhere_is_adopted(spaces: Spaces) -> None:
-    space = spaces.admit(live(), REMOTE)
-    elsewhere = replace(REMOTE, embed_base_url="http://elsewhere:2/v1")
-    assert spaces.admit(live(), elsewhere) == space
-    assert spaces.get(space.fingerprint).endpoint == "http://localhost:1/v1"  # where it came from, no more
-    assert len(spaces.all()) == 1
-
-
-def test_another_model_of_equal_dimension_is_refused(spaces: Spaces) -> None:
-    space = spaces.admit(live(), REMOTE)
-    for attempt in (lambda: spaces.admit(live(seed=1), REMOTE), lambda: spaces.check(space, live(seed=1))):
-        with pytest.raises(SpaceRefused, match=r"another one: its test vectors agree to .* only") as error:
-            attempt()
-        assert "m (openai-compatible, 64 dimensions)" in str(error.value)
-        assert "Nothing was mixed" in str(error.value)
-    assert spaces.all() == [space]
-
-
-@pytest.mark.parametrize("dimensions", [32, 128])
-def test_another_dimension_is_refused(dimensions: int, spaces: Spaces) -> None:
-    space = spaces.admit(live(), REMOTE)
-    for attempt in (
-        lambda: spaces.admit(live(dimensions=dimensions), REMOTE),
-        lambda: spaces.check(space, live(dimensions=dimensions)),
-    ):
-        with pytest.raises(SpaceRefused, match=f"now returns {dimensions} dimensions"):
-            attempt()
-
-
-def test_another_dimension_than_the_recorded_is_refused_too(spaces: Spaces) -> None:
-    asked = replace(REMOTE, embed_dimensions=64)
-    space = spaces.admit(live(dimensions=64, batch_size=8), asked)
-    shorter = embedder_of(CountingEmbedding(dimensions=32), dimensions=64)
-    for attempt in (lambda: spaces.admit(shorter, asked), lambda: spaces.check(space, shorter)):
-        with pytest.raises(SpaceRefused, match="32 dimensions; expected 8 of 64") as error:
-            attempt()
-        assert isinstance(error.value.__cause__, VectorInvalid)
-    assert spaces.all() == [space]
-
-
-def test_a_new_model_with_another_dimension_than_asked_for_is_not_saved(spaces: Spaces) -> None:
-    with pytest.raises(VectorInvalid):
-        spaces.admit(embedder_of(CountingEmbedding(), dimensions=32), replace(REMOTE, embed_dimensions=32))
+    assert saved_file(tmp_path).relative_to(tmp_path).as_posix() == spaces.name(space)
+    with pytest.raises(AlreadyExists):
+        spaces.create(space, "", canary_of(2))
+    spaces.drop(space)
     assert spaces.all() == []
 
 
-def test_a_model_that_fails_is_not_refused(spaces: Spaces) -> None:
-    space = spaces.admit(live(), REMOTE)
-    broken = CountingEmbedding()
-    broken.fail(1, RuntimeError("down"))
-    with pytest.raises(RuntimeError, match="down"):
-        spaces.check(space, embedder_of(broken))
-    broken = CountingEmbedding()
-    broken.fail(1, RuntimeError("down"))
-    with pytest.raises(RuntimeError, match="down"):
-        spaces.admit(embedder_of(broken), replace(REMOTE, embed_model="other"))
-    assert spaces.all() == [space]
+def test_settings_describe_a_space_and_its_variants(spaces: Spaces):
+    one, other = space_of(), space_of(variant=1)
+    for space in (one, other, space_of(replace(REMOTE, embed_model="n"))):
+        spaces.create(space, "", canary_of(1))
+    assert spaces.described(REMOTE) == [one, other]
+    assert spaces.variants(one) == [other]
+    assert spaces.wanted(replace(REMOTE, embed_model="p")) is None
+    assert spaces.wanted(REMOTE) == other  # the newest, as long as none was met alive
+    spaces.note_live(one, [one, other])
+    assert spaces.wanted(REMOTE) == one
+    spaces.note_live(other, [one, other])
+    assert spaces.wanted(REMOTE) == other
 
 
-def test_weights_known_by_digest_are_not_asked_again(spaces: Spaces) -> None:
-    space = spaces.admit(live(dimensions=384), LOCAL)
-    assert space.revision
-    assert spaces.admit(silent(), LOCAL) == space
+def test_dimensions_that_were_asked_for_are_not_what_the_model_gives_by_itself(spaces: Spaces):
+    space = space_of(dimensions=32)
+    spaces.create(space, "", canary_of(1, 32), 32)
+    assert spaces.wanted(replace(REMOTE, embed_dimensions=32)) == space
+    assert spaces.wanted(REMOTE) is None
+    spaces.note_default(space, draft(replace(REMOTE, embed_dimensions=32)))
+    assert spaces.wanted(REMOTE) is None
+    spaces.note_default(space, draft(REMOTE))
+    assert spaces.wanted(REMOTE) == space
 
 
-def test_other_settings_are_other_spaces(spaces: Spaces) -> None:
-    first = spaces.admit(live(), REMOTE)
-    other = replace(REMOTE, embed_model="n")
-    assert spaces.wanted(other) is None
-    second = spaces.admit(live(seed=1), other)
-    assert second.fingerprint != first.fingerprint
-    assert spaces.all() == [first, second]
-    # A → B → A: the first is still there.
-    assert spaces.wanted(REMOTE) == first
-    assert spaces.admit(live(), REMOTE) == first
+def test_a_refusal_is_noted_until_the_model_is_met_again(spaces: Spaces):
+    space = space_of()
+    spaces.create(space, "", canary_of(1))
+    assert spaces.refusal(space) == ""
+    spaces.note_refusal(space, "It is another one.")
+    assert spaces.refusal(space) == "It is another one."
+    spaces.note_live(space, [space])
+    assert spaces.refusal(space) == ""
 
 
-def test_a_little_noise_is_the_same_model_and_more_is_not(spaces: Spaces) -> None:
-    space = spaces.admit(live(), REMOTE)
-    saved = spaces.get(space.fingerprint).text_vectors
-    noise = np.random.default_rng(1).standard_normal(saved.shape).astype(np.float32)
-    noise -= (noise * saved).sum(axis=1, keepdims=True) * saved
-    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-
-    def at(cosine: float) -> np.typing.NDArray[np.float32]:
-        turned: np.typing.NDArray[np.float32] = (cosine * saved + (1 - cosine**2) ** 0.5 * noise).astype(np.float32)
-        return turned
-
-    # The least that two graphs of the default model's weights gave, and the most that quantising them again left.
-    for cosine in (0.9988, CANARY_COSINE + 1e-4):
-        assert spaces.check(space, silent(), at(cosine), at(cosine)) == space
-    for cosine in (0.9963, 0.9913):
-        with pytest.raises(SpaceRefused, match=f"{cosine} only"):
-            spaces.check(space, silent(), at(cosine), at(cosine))
-    far = saved.copy()
-    far[5] = CANARY_COSINE * saved[5] + (1 - CANARY_COSINE**2) ** 0.5 * noise[5] - 1e-3 * saved[5]
-    with pytest.raises(SpaceRefused):
-        spaces.check(space, silent(), far, saved)
-    with pytest.raises(SpaceRefused):
-        spaces.check(space, silent(), saved, far)
+def test_recipes_are_noted_once_each(spaces: Spaces, tmp_path: Path):
+    space = space_of()
+    for recipe in ({"size": 1}, {"size": 2}, {"size": 1}):
+        spaces.note_recipe(space, recipe)
+    assert sorted(spaces.recipes(space.fingerprint), key=lambda recipe: recipe["size"]) == [{"size": 1}, {"size": 2}]
+    next((tmp_path / spaces.folder(space.fingerprint) / "recipes").iterdir()).write_bytes(b"{}")
+    assert len(spaces.recipes(space.fingerprint)) == 1
 
 
-def test_where_queries_are_embedded_in_another_way_both_are_compared(spaces: Spaces, tmp_path: Path) -> None:
-    prefixed = replace(Space("openai-compatible", "m", "", 64), query_prefix="query: ")
-    embedder = live(query_prefix="query: ")
-    texts = np.array([CountingEmbedding().vector(text) for text in CANARY_TEXTS], dtype="<f4")
-    queries = np.array([CountingEmbedding().vector("query: " + text) for text in CANARY_TEXTS], dtype="<f4")
-    import base64
-
-    body = {
-        "format": FORMAT,
-        "space": asdict(prefixed),
-        "created": "2026",
-        "endpoint": "",
-        "canary": {
-            "texts": list(CANARY_TEXTS),
-            "text_vectors": base64.b64encode(texts.tobytes()).decode(),
-            "query_vectors": base64.b64encode(queries.tobytes()).decode(),
-        },
-    }
-    Objects(tmp_path).create(f"{spaces.folder(prefixed.fingerprint)}/space.json", dump_checked(body))
-    spaces.check(prefixed, embedder)
-    assert embedder.usage.texts == 16
-    with pytest.raises(SpaceRefused):
-        spaces.check(prefixed, live(query_prefix="other words entirely: "))
+def test_vectors_without_a_canary_are_seen(spaces: Spaces, tmp_path: Path):
+    space = space_of()
+    assert not spaces.headless(space)
+    (tmp_path / spaces.folder(space.fingerprint) / "vectors.lance").mkdir(parents=True)
+    assert spaces.headless(space)
+    spaces.create(space, "", canary_of(1))
+    assert not spaces.headless(space)
 
 
-def test_a_damaged_space_is_unknown_and_refused_with_what_to_do(spaces: Spaces, tmp_path: Path) -> None:
-    space = spaces.admit(live(), REMOTE)
-    path = saved_file(tmp_path)
-    whole = path.read_bytes()
-    for content in (b"", whole[:-20], whole.replace(b'"m"', b'"n"')):
-        path.write_bytes(content)
-        assert spaces.all() == []
-        with pytest.raises(Damaged, match=r"space\.json fails its check"):
-            spaces.get(space.fingerprint)
-        # Perhaps it is the same model, perhaps not: without the canary nothing tells.
-        with pytest.raises(Damaged, match=r"`python -m rag doctor --repair`"):
-            spaces.admit(live(), REMOTE)
-    path.write_bytes(whole)
-    assert spaces.admit(live(), REMOTE) == space
-
-
-def test_vectors_without_a_canary_are_not_taken_over(spaces: Spaces, tmp_path: Path) -> None:
-    space = spaces.admit(live(), REMOTE)
-    content = saved_file(tmp_path).read_bytes()
-    folder = saved_file(tmp_path).parent
-    (folder / "vectors.lance").mkdir()
-    (folder / "space.json").unlink()
-    with pytest.raises(Damaged, match=r"space\.json is missing.*doctor --repair"):
-        spaces.admit(live(seed=1), REMOTE)
-    # Whoever has checked the model by other means can write it anew, once.
-    spaces.renew(space, live(), "http://localhost:1/v1")
-    assert spaces.admit(live(), REMOTE) == space
-    assert len(content) == len(saved_file(tmp_path).read_bytes())
-    with pytest.raises(AlreadyExists):
-        spaces.renew(space, live(seed=1), "")
-
-
-def test_a_damaged_space_of_known_weights_is_repaired(spaces: Spaces, tmp_path: Path) -> None:
-    space = spaces.admit(live(dimensions=384), LOCAL)
-    saved_file(tmp_path).write_bytes(b"")
-    assert spaces.admit(live(dimensions=384), LOCAL) == space
-    assert spaces.get(space.fingerprint).space == space
-
-
-def test_a_space_in_anothers_folder_is_damage(spaces: Spaces, tmp_path: Path) -> None:
-    space = spaces.admit(live(), REMOTE)
+def test_a_space_in_anothers_folder_is_damage(spaces: Spaces, tmp_path: Path):
+    space = space_of()
+    spaces.create(space, "", canary_of(1))
     path = saved_file(tmp_path)
     other = replace(space, model="n")
     target = tmp_path / spaces.folder(other.fingerprint)
@@ -252,12 +122,14 @@ def test_a_space_in_anothers_folder_is_damage(spaces: Spaces, tmp_path: Path) ->
     del body["checksum"]
     body["canary"]["text_vectors"] = "AAAA"
     path.write_bytes(dump_checked(body))
-    with pytest.raises(Damaged, match="while reading its canary"):
-        spaces.get(space.fingerprint)
+    for look in (spaces.get, spaces.check_saved):
+        with pytest.raises(Damaged, match="while reading its canary"):
+            look(space.fingerprint)
 
 
-def test_a_space_of_a_newer_format_is_left_alone(spaces: Spaces, tmp_path: Path) -> None:
-    space = spaces.admit(live(), REMOTE)
+def test_a_space_of_a_newer_format_is_left_alone(spaces: Spaces, tmp_path: Path):
+    space = space_of()
+    spaces.create(space, "", canary_of(1))
     saved_file(tmp_path).write_bytes(dump_checked({"format": FORMAT + 1, "space": {}}))
     with pytest.raises(NewerFormat):
         spaces.get(space.fingerprint)
@@ -265,105 +137,13 @@ def test_a_space_of_a_newer_format_is_left_alone(spaces: Spaces, tmp_path: Path)
         spaces.all()
 
 
-def test_an_unknown_fingerprint_is_not_found(spaces: Spaces, tmp_path: Path) -> None:
+def test_an_unknown_fingerprint_is_not_found(spaces: Spaces, tmp_path: Path):
     with pytest.raises(NotFound):
         spaces.get("0" * 64)
     assert spaces.all() == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_canary_never_changes() -> None:
-    from rag.fingerprint import fingerprint
-
+def test_the_canary_never_changes():
     assert fingerprint(CANARY_TEXTS)[:16] == "2d923439b8964c31"
     assert Space("p", "m", "r", 3).fingerprint[:16] == "1e16261189c72f29"
-
-
-def test_of_several_variants_the_one_that_agrees_is_wanted(spaces: Spaces) -> None:
-    first = spaces.admit(live(), REMOTE)
-    with pytest.raises(SpaceRefused):
-        spaces.admit(live(seed=1), REMOTE)
-    assert spaces.refusal(first)
-    second = spaces.branch(live(seed=1), REMOTE)
-    assert (second.variant, spaces.wanted(REMOTE), spaces.refusal(second)) == (1, second, "")
-    fresh = silent()
-    assert spaces.admit(fresh, REMOTE) == second  # by the canary that `branch` has just paid for, once
-    with pytest.raises(AssertionError, match="paid for already"):
-        spaces.admit(fresh, REMOTE)
-    for seed, space in ((0, first), (0, first), (1, second), (0, first)):
-        embedder = live(seed=seed)
-        assert spaces.admit(embedder, REMOTE) == spaces.wanted(REMOTE) == space
-        assert embedder.usage.texts == len(CANARY_TEXTS)
-        assert spaces.check(first, live(seed=seed)) == space
-    assert spaces.all() == [first, second]
-    third = live(seed=2)
-    with pytest.raises(SpaceRefused):
-        spaces.admit(third, REMOTE)
-    assert spaces.refusal(first)
-    assert spaces.wanted(REMOTE) == first  # the last that agreed
-    with pytest.raises(SpaceRefused):
-        spaces.check(second, live(seed=2))
-    assert spaces.check(second, live(seed=1)) == spaces.wanted(REMOTE) == second
-    assert not spaces.refusal(first)
-
-
-def test_branching_reuses_a_variant_that_agrees(spaces: Spaces) -> None:
-    first = spaces.admit(live(), REMOTE)
-    second = spaces.branch(live(seed=1), REMOTE)
-    assert spaces.branch(live(), REMOTE) == spaces.wanted(REMOTE) == first
-    assert spaces.branch(live(seed=1), REMOTE) == spaces.wanted(REMOTE) == second
-    assert spaces.branch(live(seed=2), REMOTE).variant == 2
-    assert len(spaces.all()) == 3
-
-
-def test_a_variant_of_another_dimension_is_recognised_too(spaces: Spaces) -> None:
-    first = spaces.admit(live(), REMOTE)
-    second = spaces.branch(live(dimensions=32), REMOTE)
-    assert second.dimensions == 32
-    assert spaces.admit(silent(), REMOTE) == spaces.wanted(REMOTE) == second
-    assert spaces.check(first, live(dimensions=32)) == second
-    assert spaces.admit(live(), REMOTE) == spaces.wanted(REMOTE) == first
-    shortened = replace(REMOTE, embed_dimensions=16)
-    asked = spaces.admit(live(dimensions=16), shortened)
-    with pytest.raises(SpaceRefused):
-        spaces.check(first, live(dimensions=16))  # shortened is not what the model gives by itself
-    assert spaces.wanted(shortened) == asked
-
-
-def test_a_canary_that_was_paid_for_serves_only_for_its_settings_and_only_soon(tmp_path: Path) -> None:
-    for spaces, config in (
-        (Spaces(Objects(tmp_path / "a")), replace(REMOTE, embed_base_url="http://elsewhere:2/v1")),
-        (Spaces(Objects(tmp_path / "b"), fresh_seconds=-1.0), REMOTE),
-    ):
-        space = spaces.branch(live(), REMOTE)
-        embedder = live()
-        assert spaces.admit(embedder, config) == space
-        assert embedder.usage.texts == len(CANARY_TEXTS)
-
-
-def test_a_variant_whose_canary_is_lost_or_damaged_is_not_taken_over(spaces: Spaces, tmp_path: Path) -> None:
-    first = spaces.admit(live(), REMOTE)
-    path = saved_file(tmp_path)
-    (path.parent / "vectors.lance").mkdir()
-    path.unlink()
-    second = spaces.branch(live(seed=1), REMOTE)
-    assert second.variant == 1
-    assert not path.exists()
-    path.write_bytes(b"")
-    assert spaces.branch(live(seed=2), REMOTE).variant == 2
-    spaces.admit(silent(), REMOTE)
-    assert spaces.admit(live(seed=1), REMOTE) == second
-    with pytest.raises(Damaged):
-        spaces.check(first, live())
-
-
-def test_a_home_that_takes_no_notes_still_tells_which_variant_it_is(spaces: Spaces, tmp_path: Path) -> None:
-    first = spaces.admit(live(), REMOTE)
-    second = spaces.branch(live(seed=1), REMOTE)
-    for space in (first, second):
-        note = tmp_path / spaces.folder(space.fingerprint) / "live.json"
-        note.unlink(missing_ok=True)
-        note.mkdir()  # a folder in its place: nothing can be written there
-    assert spaces.wanted(REMOTE) == second
-    assert spaces.check(second, live()) == first
-    assert spaces.wanted(REMOTE) == second
