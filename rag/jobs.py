@@ -140,4 +140,4 @@ def forget(notebook: Notebook, lane: str = Job.lane) -> None:
 
 
 def _key(notebook: Notebook, lane: str) -> tuple[str, str, str]:
-    return str(notebook.place.objects.root), notebook.slug, lane
+    return str(notebook.place.files.at()), notebook.slug, lane

@@ -135,7 +135,7 @@ class Notebook:
 
         found = []
         for space in self.place.spaces.all():
-            folder = self.place.objects.root / self.place.spaces.folder(space.fingerprint)
+            folder = self.place.cache_folder(space.fingerprint)
             vectors = len(VectorCache(folder, space.dimensions))
             found.append({"fingerprint": space.fingerprint, **asdict(space), "vectors": vectors})
         return found

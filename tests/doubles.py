@@ -12,7 +12,9 @@ from llama_index.core.base.llms.types import ChatMessage, CompletionResponse, Co
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.llms import CustomLLM
 
+from rag.errors import AlreadyExists, NotFound
 from rag.models.embedder import Embedder
+from rag.storage.objects import Objects
 
 
 class CountingEmbedding(BaseEmbedding):
@@ -177,3 +179,46 @@ def embedder_of(model: BaseEmbedding, *, batch_size: int = 8, **settings: Any) -
 def ask(text: str) -> list[ChatMessage]:
     """One user message."""
     return [ChatMessage(role="user", content=text)]
+
+
+class MemoryObjects(Objects):
+    """Small objects in memory: what every store must do, and nothing else."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def get(self, name: str) -> bytes:
+        if name not in self.kept:
+            raise NotFound(f"{name} does not exist.")
+        return self.kept[name]
+
+    def create(self, name: str, content: bytes) -> None:
+        if self.kept.setdefault(name, content) is not content:
+            raise AlreadyExists(f"{name} exists already.")
+
+    def names(self, prefix: str) -> list[str]:
+        below = (name for name in self.kept if name.rpartition("/")[0] == prefix)
+        return sorted(name for name in below if not name.rpartition("/")[2].startswith("."))
+
+    def folders(self, prefix: str) -> list[str]:
+        start = f"{prefix}/" if prefix else ""
+        rest = (name.removeprefix(start) for name in self.kept if name.startswith(start))
+        return sorted({name.split("/", 1)[0] for name in rest if "/" in name})
+
+    def exists(self, name: str) -> bool:
+        return name in self.kept
+
+    def is_folder(self, name: str) -> bool:
+        return any(other.startswith(f"{name}/") for other in self.kept)
+
+    def delete(self, name: str) -> None:
+        self.kept.pop(name, None)
+
+    def set_aside(self, name: str) -> str | None:
+        moved = {
+            other: content for other, content in self.kept.items() if other == name or other.startswith(f"{name}/")
+        }
+        for other, content in moved.items():
+            del self.kept[other]
+            self.kept[f"{name}.damaged{other.removeprefix(name)}"] = content
+        return f"{name}.damaged".rpartition("/")[2] if moved else None

@@ -31,10 +31,7 @@ from rag.manifest import Manifest
 from rag.progress import IsCancelled, never
 from rag.sources.restriction import Restriction
 from rag.spaces.space import Space
-from rag.storage.failures import translated
-from rag.storage.marks import mark
 from rag.tables.chunk_table import ChunkTable
-from rag.tables.lance_files import clear_the_way
 
 if TYPE_CHECKING:
     import numpy as np
@@ -184,7 +181,7 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool
         except Damaged as error:
             problems.append(str(error))
             continue
-        mark(place.folder, manifest.snapshot, opened)
+        place.mark(manifest.snapshot, opened)
         # Forgotten before it was marked, its files may be collected; afterwards, they stay as long as the mark.
         if place.objects.exists(place.snapshots.name(manifest.snapshot)):
             return opened
@@ -197,15 +194,8 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool
 
 def _open(notebook: Notebook, manifest: Manifest, started: float, problems: tuple[str, ...]) -> Opened:
     pinned = manifest.tables["chunks"]
-    path = notebook.place.folder / pinned.path
     try:
-        try:
-            table = ChunkTable.open(path.parent, path.stem, pinned.version)
-        except Damaged as error:
-            with translated(pinned.path):
-                if not clear_the_way(path, pinned.version, error):
-                    raise
-            table = ChunkTable.open(path.parent, path.stem, pinned.version)
+        table = notebook.place.chunks(manifest, clearing=True)
     except NotFound as error:
         raise Damaged(f"{pinned.path} of snapshot {manifest.snapshot} is missing.") from error
     if table.count != pinned.rows:

@@ -130,7 +130,7 @@ def _given(incoming: Sequence[Incoming], stand: Place, stack: ExitStack) -> tupl
 def _missing(place: Place, space: Space | None, reads: Iterable[Read]) -> list[str]:
     """Texts without a vector that passes its check, each once."""
     texts = dict.fromkeys(piece.embed_text for read in reads for piece in read.pieces)
-    folder = place.objects.root / place.spaces.folder(space.fingerprint) if space else None
+    folder = place.cache_folder(space.fingerprint) if space else None
     if space is None or folder is None or not texts or not folder.exists():
         return list(texts)
     cache = VectorCache(folder, space.dimensions)

@@ -76,11 +76,11 @@ class Ground:
             if manifest.recipe_fp != recipe_fp:
                 continue
             pinned = manifest.tables["chunks"]
-            path = self.place.folder / pinned.path
+            path = self.place.table_folder(pinned.path)
             try:
                 # A power cut can leave a torn version that nobody published; Lance then opens none of the others.
                 set_aside_torn(path, pinned.version)
-                table = ChunkTable.open(path.parent, path.stem)
+                table = self.place.chunks(manifest, newest=True)
                 files_of(path, pinned.version)
                 return Base(manifest, table, self.place.registry.rows(manifest.tables["sources"].version))
             except (Damaged, NotFound) as error:

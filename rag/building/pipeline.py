@@ -37,7 +37,6 @@ from rag.building.results import (
 from rag.config import Config
 from rag.errors import Cancelled, Conflict, Damaged, ModelError, SpaceRefused
 from rag.fingerprint import vector_key
-from rag.home.journal import Journal
 from rag.home.pinning import pin, verify
 from rag.home.place import Place
 from rag.home.retiring import retire, to_retire
@@ -106,7 +105,7 @@ class _Build:
         self.started = time.monotonic()
         self.stages: dict[str, float] = {}
         self._opened_cache: tuple[str, VectorCache] | None = None
-        self.journal = Journal(self.place.folder)
+        self.journal = self.place.journal
         self.resumed = self.journal.read() is not None
         # The number first: whoever publishes after this look takes it, and we lose the race instead of skipping theirs.
         self.snapshot = self.place.snapshots.next_number()
@@ -188,7 +187,7 @@ class _Build:
         return self._opened_cache[1]
 
     def _open_cache(self, space: Space) -> VectorCache:
-        return VectorCache(self.place.objects.root / self.place.spaces.folder(space.fingerprint), space.dimensions)
+        return VectorCache(self.place.cache_folder(space.fingerprint), space.dimensions)
 
     def _write_chunks(self, table: ChunkTable, reads: Sequence[Read], todo: Plan, space: Space, recipe_fp: str) -> None:
         good = [read for read in reads if not read.failure]

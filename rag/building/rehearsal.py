@@ -17,7 +17,7 @@ from pathlib import Path
 from rag.home.place import Place
 from rag.storage import layout
 from rag.storage.failures import translated
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects
 
 # What is pinned is linked after what pins it: else a build that publishes meanwhile would look damaged.
 _FIRST = ("manifests", "state")
@@ -31,7 +31,7 @@ def rehearsed(place: Place) -> Iterator[Place]:
         StoreError: the home cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="ragbook-") as folder:
-        copy = Place(Objects(Path(folder) / place.objects.root.name), place.slug)
+        copy = Place(LocalObjects(Path(folder) / place.objects.root.name), place.slug)
         for part in _FIRST:
             _link(place.folder / part, copy.folder / part)
         for path in sorted(place.folder.iterdir()) if place.folder.is_dir() else ():

@@ -22,7 +22,6 @@ from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.storage import layout
 from rag.storage.originals import bad_original
 from rag.storage.stamp import now
-from rag.tables.chunk_table import ChunkTable
 
 _TRIED_AT_MOST = 20_000
 
@@ -36,9 +35,8 @@ def gather(
     proved, the sources are the older ones and those whose name and original are proved to belong together.
     """
     ids = _indexed_ids(place, manifests)
-    digests = [
-        path.name for path in sorted((place.objects.root / layout.ORIGINALS).glob("*/*")) if len(path.name) == 64
-    ]
+    kept = (name.rsplit("/", 1)[1] for name in sorted(place.files.found(layout.ORIGINALS, "*/*")))
+    digests = [name for name in kept if len(name) == 64]
     changes = [change for manifest in manifests for change in manifest.changes] + list(state.pending)
     names = {change.what for change in changes} | {change.after for change in changes if change.what == "renamed"}
     for cell in Cells(place.objects, place.slug).all():
@@ -84,16 +82,14 @@ def _options(
 
 
 def _measured(place: Place, row: SourceRow) -> SourceRow:
-    path = place.originals.path(row.digest)
-    return replace(row, size=path.stat().st_size if path.is_file() else row.size)
+    name = place.originals.name(row.digest)
+    return replace(row, size=place.files.size(name) if place.files.is_file(name) else row.size)
 
 
 def _indexed_ids(place: Place, manifests: Sequence[Manifest]) -> set[str]:
     for manifest in manifests:
-        pinned = manifest.tables["chunks"]
-        path = place.folder / pinned.path
         try:
-            return set(ChunkTable.open(path.parent, path.stem, pinned.version).reader().source_ids())
+            return set(place.chunks(manifest).reader().source_ids())
         except (StoreError, NotFound):
             continue
     return set()

@@ -19,7 +19,7 @@ _lock = threading.Lock()
 def notice(place: Place, manifest: Manifest, bad: BadFile) -> None:
     """Remember a file of a snapshot that failed its check."""
     with _lock:
-        _noticed.setdefault((place.folder, manifest.snapshot), set()).add(bad.name)
+        _noticed.setdefault((place.files.at(place.name("")), manifest.snapshot), set()).add(bad.name)
 
 
 def still_bad(place: Place, manifest: Manifest) -> str | None:
@@ -27,7 +27,7 @@ def still_bad(place: Place, manifest: Manifest) -> str | None:
 
     What passes its check again is forgotten.
     """
-    key = place.folder, manifest.snapshot
+    key = place.files.at(place.name("")), manifest.snapshot
     names = _noticed.get(key)
     if not names:
         return None

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from rag.home.place import Place
 from rag.manifest import Manifest, PinnedFile
-from rag.storage import layout
-from rag.storage.digests import Kind, file_sha256
+from rag.storage.digests import Kind
 
 HASHED_AT_OPENING = 4 << 20
 """Bytes of a snapshot that opening hashes, small files first: about 3 ms, so that opening costs the same at every size.
@@ -30,7 +28,6 @@ class BadFile:
     """A file that fails its check. `name` is below the workspace; `sentence` names the file and the check."""
 
     name: str
-    path: Path
     kind: Kind
     sentence: str
 
@@ -46,7 +43,7 @@ class PinnedFiles:
         self._place = place
         self._budget = budget
         self._beyond = beyond
-        self._digests: dict[Path, str] = {}
+        self._digests: dict[str, str] = {}
         self.hashed = 0
 
     def first(self, manifest: Manifest) -> str | None:
@@ -60,7 +57,7 @@ class PinnedFiles:
         """
         files = [(table.path, file) for table in manifest.tables.values() for file in table.files]
         if only is not None:
-            files = [one for one in files if layout.in_notebook(self._place.slug, f"{one[0]}/{one[1].path}") in only]
+            files = [one for one in files if self._place.name(f"{one[0]}/{one[1].path}") in only]
         spent = 0
         for folder, file in sorted(files, key=lambda one: (one[1].size, one[0], one[1].path)):
             spent += file.size
@@ -70,26 +67,25 @@ class PinnedFiles:
                 yield found
 
     def _look(self, name: str, file: PinnedFile, snapshot: int, hashing: bool) -> BadFile | None:
-        path = self._place.folder / name
-        full = layout.in_notebook(self._place.slug, name)
+        files, full = self._place.files, self._place.name(name)
 
         def bad(kind: Kind, check: str) -> BadFile:
-            return BadFile(full, path, kind, f"{name} of snapshot {snapshot} {check}.")
+            return BadFile(full, kind, f"{name} of snapshot {snapshot} {check}.")
 
         try:
-            if not path.is_file():
+            if not files.is_file(full):
                 return bad("missing", "is missing")
-            size = path.stat().st_size
+            size = files.size(full)
             if size != file.size:
                 return bad("size", f"has {size:,} bytes instead of {file.size:,}")
-            if hashing and self._digest(path) != file.sha256:
+            if hashing and self._digest(full) != file.sha256:
                 return bad("altered", "has other bytes than were written: its SHA-256 differs")
         except OSError as error:
             return bad("unreadable", f"cannot be read: {error.strerror or error}")
         return None
 
-    def _digest(self, path: Path) -> str:
-        if path not in self._digests:
-            self._digests[path] = file_sha256(path)
+    def _digest(self, name: str) -> str:
+        if name not in self._digests:
+            self._digests[name] = self._place.files.sha256(name)
             self.hashed += 1
-        return self._digests[path]
+        return self._digests[name]

@@ -45,7 +45,7 @@ def pin(place: Place, path: Path, version: int, rows: int, parent: PinnedTable |
     Raises:
         Damaged: a file of the version is missing.
     """
-    relative = path.relative_to(place.folder).as_posix()
+    relative = path.relative_to(place.files.at(place.name(""))).as_posix()
     known = {file.path: file for file in parent.files} if parent and parent.path == relative else {}
     pinned: list[PinnedFile] = []
     with translated(relative):
@@ -53,7 +53,7 @@ def pin(place: Place, path: Path, version: int, rows: int, parent: PinnedTable |
         sync(path, [file for file in files if file.path not in known])
         for above in path.parents:  # Lance made some of these folders, and their names must be on the disk too
             fsync(above)
-            if above == place.objects.root:
+            if above == place.files.at():
                 break
         for file in files:
             if file.path in known:

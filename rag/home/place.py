@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,35 +11,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.config import Config, check_slug
-from rag.errors import NotFound, StoreUnavailable
+from rag.errors import Damaged, NotFound, StoreUnavailable
+from rag.home.journal import Journal
 from rag.home.snapshots import Snapshots
 from rag.home.state import States, newest_registry
 from rag.manifest import Manifest
-from rag.progress import Watch
+from rag.progress import IsCancelled, Watch, never
 from rag.sources.tag_store import Tags
 from rag.spaces.admission import Admission
 from rag.spaces.saved import Spaces
 from rag.storage import layout
-from rag.storage.lease import lease
-from rag.storage.objects import Objects, open_home
+from rag.storage.arrivals import by_turns
+from rag.storage.failures import translated
+from rag.storage.files import Files
+from rag.storage.lease import lease, lease_holder
+from rag.storage.marks import mark, read_now
+from rag.storage.objects import LocalObjects, open_home
 from rag.storage.originals import Originals
 
 if TYPE_CHECKING:
     from rag.sources.registry import Registry
     from rag.sources.rows import SourceRow
+    from rag.tables.chunk_table import ChunkTable
 
 
 @dataclass(frozen=True)
 class Place:
     """One notebook of one workspace. Making one creates and reads nothing."""
 
-    objects: Objects
+    objects: LocalObjects
     slug: str
     snapshots: Snapshots = field(init=False)
     states: States = field(init=False)
     spaces: Spaces = field(init=False)
     admission: Admission = field(init=False)
     originals: Originals = field(init=False)
+    files: Files = field(init=False)
     tags: Tags = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,12 +56,13 @@ class Place:
         object.__setattr__(self, "spaces", Spaces(self.objects))
         object.__setattr__(self, "admission", Admission(self.spaces))
         object.__setattr__(self, "originals", Originals(self.objects))
+        object.__setattr__(self, "files", Files(self.objects.root))
         object.__setattr__(self, "tags", Tags(self.objects, self.slug))
 
     @property
     def folder(self) -> Path:
         """The notebook's folder. It may not exist yet."""
-        return self.objects.root / layout.NOTEBOOKS / self.slug
+        return self.files.at(layout.notebook(self.slug))
 
     @cached_property
     def registry(self) -> Registry:
@@ -77,11 +86,77 @@ class Place:
             Busy: another process still was after `watch.wait_seconds`.
             Cancelled: `watch.cancelled()` came true while waiting.
         """
-        return lease(self.folder, wait_seconds=watch.wait_seconds, cancelled=watch.cancelled, on_wait=watch.on_wait)
+        return self.lease(wait_seconds=watch.wait_seconds, cancelled=watch.cancelled, on_wait=watch.on_wait)
 
     def index_folder(self, recipe_fp: str) -> str:
         """Folder of the chunks of a recipe, below the notebook's folder."""
-        return f"index/{recipe_fp[:16]}"
+        return layout.index(recipe_fp)
+
+    def name(self, inside: str) -> str:
+        """What a manifest names, below the notebook's folder, as a name below the workspace."""
+        return layout.in_notebook(self.slug, inside)
+
+    @property
+    def journal(self) -> Journal:
+        """The note of a build under way."""
+        return Journal(self.folder)
+
+    def lease(
+        self,
+        *,
+        wait_seconds: float,
+        cancelled: IsCancelled = never,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> AbstractContextManager[None]:
+        """Be the only builder of this notebook, as a courtesy. Raises Busy and Cancelled as `rag.storage.lease`."""
+        return lease(self.folder, wait_seconds=wait_seconds, cancelled=cancelled, on_wait=on_wait)
+
+    def builder(self) -> str | None:
+        """Who is building and since when, as the beginning of a sentence; None when nobody is."""
+        return lease_holder(self.folder)
+
+    def alone(self, *, wait_seconds: float) -> AbstractContextManager[None]:
+        """Be the only one in the workspace that imports, or sweeps what imports are made of. Raises Busy."""
+        return by_turns(self.files.at(), wait_seconds=wait_seconds)
+
+    def mark(self, snapshot: int, owner: object) -> None:
+        """Hold a snapshot against retiring until `owner` is collected or this process ends."""
+        mark(self.folder, snapshot, owner)
+
+    def read_now(self) -> set[int]:
+        """Numbers of the snapshots that some process is reading."""
+        return read_now(self.folder)
+
+    def cache_folder(self, space_fp: str) -> Path:
+        """Where the vectors of a space lie, to hand on to its table."""
+        return self.files.at(layout.space(space_fp))
+
+    def chunks(self, manifest: Manifest, *, newest: bool = False, clearing: bool = False) -> ChunkTable:
+        """The table of chunks that a snapshot pins, at the version it pins; with `newest`, at its newest, for writing.
+
+        With `clearing`, a torn version that no snapshot needs is moved out of the way where it keeps Lance from opening
+        the pinned one; otherwise nothing is touched.
+
+        Raises:
+            NotFound: there is no such table. Damaged: it does not open at that version.
+        """
+        from rag.tables.chunk_table import ChunkTable
+        from rag.tables.lance_files import clear_the_way
+
+        pinned = manifest.tables["chunks"]
+        path = self.table_folder(pinned.path)
+        version = None if newest else pinned.version
+        try:
+            return ChunkTable.open(path.parent, path.stem, version)
+        except Damaged as error:
+            with translated(pinned.path):
+                if not clearing or not clear_the_way(path, pinned.version, error):
+                    raise
+            return ChunkTable.open(path.parent, path.stem, version)
+
+    def table_folder(self, path: str) -> Path:
+        """Where a table lies that a manifest names, to hand on to what opens it."""
+        return self.files.at(self.name(path))
 
     def reach(self) -> None:
         """Tell a folder that leads nowhere, as a lost mount or a broken link does, from one that was never made.
@@ -89,8 +164,9 @@ class Place:
         Raises:
             StoreUnavailable
         """
-        root = self.objects.root
-        for folder in (root.parent, root, root / layout.NOTEBOOKS, self.folder, self.folder / "manifests"):
+        root = self.files.at()
+        names = (layout.NOTEBOOKS, layout.notebook(self.slug), layout.manifests(self.slug))
+        for folder in (root.parent, root, *map(self.files.at, names)):
             if os.path.lexists(folder) and not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where this tells
                 raise StoreUnavailable(f"{folder} is no folder, or a link that leads nowhere, so nothing can be read.")
 
@@ -102,7 +178,7 @@ class Place:
             StoreUnavailable: as `reach`.
         """
         self.reach()
-        if not self.folder.is_dir():
+        if not self.files.is_folder(layout.notebook(self.slug)):
             others = self.objects.folders(layout.NOTEBOOKS)
             listed = f"There are: {', '.join(others[:5])}." if others else "There is none yet: add files first."
             raise NotFound(f"There is no notebook {self.slug!r} in this workspace. {listed}")
@@ -111,9 +187,9 @@ class Place:
         """The cheap check of a snapshot: every pinned file is there with its size. A sentence where one is not."""
         for table in manifest.tables.values():
             for file in table.files:
-                path = self.folder / table.path / file.path
+                full = self.name(f"{table.path}/{file.path}")
                 try:
-                    size = path.stat().st_size if path.is_file() else -1
+                    size = self.files.size(full) if self.files.is_file(full) else -1
                 except OSError:
                     size = -1
                 name = f"{table.path}/{file.path}"

@@ -11,7 +11,6 @@ from rag.errors import AlreadyExists, Damaged, NotFound
 from rag.home.place import Place
 from rag.manifest import Manifest
 from rag.storage import layout
-from rag.storage.marks import read_now
 from rag.storage.stamp import now
 
 
@@ -51,7 +50,7 @@ def to_retire(place: Place, *, count_kept: int, days: float, when: datetime | No
     if not _any_created_before(place, horizon, count_kept):
         return []
     manifests = [found for found in place.snapshots.newest() if isinstance(found, Manifest)]
-    protected = kept(place) | read_now(place.folder)
+    protected = kept(place) | place.read_now()
     newest_of: dict[str, int] = {}
     for manifest in manifests:
         newest_of.setdefault(manifest.recipe_fp, manifest.snapshot)

@@ -13,7 +13,7 @@ from typing import Any
 from rag.checked import FORMAT
 from rag.config import Config
 from rag.errors import ConfigError, Damaged, NewerFormat, NotFound, StoreError
-from rag.home.journal import Interrupted, Journal
+from rag.home.journal import Interrupted
 from rag.home.noticed import still_bad
 from rag.home.pinned import PinnedFiles
 from rag.home.place import Place
@@ -21,7 +21,6 @@ from rag.home.state import State, behind
 from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName
 from rag.spaces.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
 from rag.storage import layout
-from rag.storage.lease import lease_holder
 from rag.text.counting import count
 
 REFUSED_STEP = "Set the model back, or build a new index for the one that answers now (build --new-space)."
@@ -83,7 +82,7 @@ def _look(place: Place, config: Config, started: float, hashing: bool) -> Status
     wishes = list(state.damaged)
     if not wishes and behind(state, head):
         wishes.append(f"The newest state in {layout.states(place.slug)} is missing: the newest snapshot tells of it.")
-    holder = lease_holder(place.folder)
+    holder = place.builder()
     found = _Findings(
         state=state,
         head=head,
@@ -94,7 +93,7 @@ def _look(place: Place, config: Config, started: float, hashing: bool) -> Status
         same_recipe=head is not None and head.recipe_fp == recipe_fp,
         saved_elsewhere=recipes.get(recipe_fp or ""),
         holder=holder,
-        interrupted=None if holder else Journal(place.folder).read(),
+        interrupted=None if holder else place.journal.read(),
         refusal=place.spaces.refusal(space) if space else "",
     )
     verdict = _verdict(found)

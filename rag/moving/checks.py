@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from rag.errors import Damaged, NotFound, SpaceRefused
 from rag.home.cells import Cells
@@ -23,7 +22,6 @@ from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces.canary import CANARY_COSINE
 from rag.spaces.recipe import recipe_fingerprint
 from rag.spaces.space import Space
-from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of
 
 _ID, _DIGEST = re.compile("[0-9a-f]{32}"), re.compile("[0-9a-f]{64}")
@@ -53,7 +51,7 @@ def checked_snapshot(
             raise Damaged("The archive fails its check: its tags cannot be read, or are of a source not in it.")
         folder = staged.spaces.folder(manifest.space_fp)
         if f"{folder}/vectors.bin" in names:
-            for _ in read_paid(staged.objects.root / folder / "vectors.bin", space.dimensions):
+            for _ in read_paid(staged.files.at(f"{folder}/vectors.bin"), space.dimensions):
                 pass
     expected = {
         manifest_name(snapshot),
@@ -99,14 +97,14 @@ def _check_tables(staged: Place, manifest: Manifest) -> None:
     import hashlib
 
     for name, (size, sha256) in table_members(manifest).items():
-        path = staged.folder / name.removeprefix("notebook/")
+        path = staged.table_folder(name.removeprefix("notebook/"))
         if not path.is_file() or path.stat().st_size != size:
             raise Damaged(f"The archive is damaged: {name} is missing or has another size than the manifest says.")
         with path.open("rb") as content:
             if hashlib.file_digest(content, "sha256").hexdigest() != sha256:
                 raise Damaged(f"The archive is damaged: {name} is not what the manifest says (SHA-256).")
     for table in manifest.tables.values():
-        needed = [(file.path, file.size) for file in files_of(staged.folder / table.path, table.version)]
+        needed = [(file.path, file.size) for file in files_of(staged.table_folder(table.path), table.version)]
         if needed != sorted((file.path, file.size) for file in table.files):
             raise Damaged(f"The archive is damaged: {table.path} needs other files than the manifest says.")
 
@@ -164,8 +162,7 @@ def _check_space(staged: Place, place: Place, manifest: Manifest) -> Space:
 
 def _check_chunks(staged: Place, manifest: Manifest, rows: Sequence[SourceRow], space: Space) -> None:
     pinned = manifest.tables["chunks"]
-    path: Path = staged.folder / pinned.path
-    table = ChunkTable.open(path.parent, path.stem, pinned.version)
+    table = staged.chunks(manifest)
     if table.space != manifest.space_fp or table.dimensions != space.dimensions:
         raise Damaged(f"The archive fails its check: {pinned.path} belongs to another embedding space.")
     if not table.count == pinned.rows == manifest.counts.chunks == sum(row.chunks for row in rows):

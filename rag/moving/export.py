@@ -23,9 +23,9 @@ from rag.moving.paid import write_paid
 from rag.sources.rows import SourceRow
 from rag.sources.tag_store import Tagged
 from rag.storage import layout
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects
 from rag.tables.chunk_table import ChunkTable
-from rag.tables.lance_files import set_aside_torn, shape_of
+from rag.tables.lance_files import shape_of
 from rag.text.counting import count
 
 if TYPE_CHECKING:
@@ -123,12 +123,12 @@ class _Staged:
 
 
 def _staged(place: Place, old: Manifest, packing: Packing, clean: bool) -> _Staged:
-    staging = Place(Objects(packing.folder / f"snapshot-{old.snapshot}"), place.slug)
+    staging = Place(LocalObjects(packing.folder / f"snapshot-{old.snapshot}"), place.slug)
     rows = [replace(row, origin="") for row in place.registry.rows(old.tables["sources"].version)]
     version = staging.registry.write(rows, None)
     pinned = old.tables["chunks"]
-    path = place.folder / pinned.path
-    table = _opened(path, pinned.version)
+    path = place.table_folder(pinned.path)
+    table = place.chunks(old, clearing=True)
     if table.count != pinned.rows:
         raise Damaged(f"{pinned.path} of snapshot {old.snapshot} has {table.count:,} rows instead of {pinned.rows:,}.")
     leftovers = shape_of(path, pinned.version).deleted
@@ -139,11 +139,11 @@ def _staged(place: Place, old: Manifest, packing: Packing, clean: bool) -> _Stag
     for one, home in ((chunks, root), (tables["sources"], staging)):
         for file in one.files:
             packing.add_file(
-                f"notebook/{one.path}/{file.path}", home.folder / one.path / file.path, file.size, file.sha256
+                f"notebook/{one.path}/{file.path}", home.table_folder(f"{one.path}/{file.path}"), file.size, file.sha256
             )
     paid = packing.folder / "vectors.bin"
     space = place.spaces.folder(old.space_fp)
-    vectors = write_paid(place.objects.root / space, table.exact()[0].matrix, paid) if table.count else 0
+    vectors = write_paid(place.files.at(space), table.exact()[0].matrix, paid) if table.count else 0
     if vectors:
         packing.add_file(f"{space}/vectors.bin", paid)
     manifest = replace(
@@ -159,19 +159,9 @@ def _staged(place: Place, old: Manifest, packing: Packing, clean: bool) -> _Stag
     return _Staged(old, manifest, rows, vectors, leftovers)
 
 
-def _opened(path: Path, version: int) -> ChunkTable:
-    try:
-        return ChunkTable.open(path.parent, path.stem, version)
-    except Damaged:
-        # A torn version newer than ours, as a power cut leaves it, keeps Lance from opening any.
-        if not set_aside_torn(path, version):
-            raise
-        return ChunkTable.open(path.parent, path.stem, version)
-
-
 def _rewritten(table: ChunkTable, staging: Place, folder: str) -> PinnedTable:
     """The rows of a table in a new one, in the same order."""
-    fresh = ChunkTable.create(staging.folder / folder, table.path.stem, table.dimensions, table.space)
+    fresh = ChunkTable.create(staging.table_folder(folder), table.path.stem, table.dimensions, table.space)
     reader = table.reader()
     for start in range(0, reader.count, _AT_ONCE):
         numbers = range(start, min(reader.count, start + _AT_ONCE))

@@ -34,7 +34,7 @@ from rag.storage import layout
 from rag.storage.arrivals import by_turns
 from rag.storage.durable import fsync, make_folder
 from rag.storage.failures import translated
-from rag.storage.objects import TEMPORARY, Objects, open_home
+from rag.storage.objects import TEMPORARY, LocalObjects, open_home
 from rag.tables.vectors import VectorCache
 from rag.text.counting import count
 
@@ -120,7 +120,7 @@ def _refuse_existing(place: Place) -> None:
 
 
 @contextlib.contextmanager
-def _staging(objects: Objects, size: int, wait_seconds: float) -> Iterator[Objects]:
+def _staging(objects: LocalObjects, size: int, wait_seconds: float) -> Iterator[LocalObjects]:
     """A folder of the workspace that is gone at the end, together with what had to be made for it and stayed empty.
     Nobody sweeps the workspace meanwhile."""
     root = objects.root
@@ -141,7 +141,7 @@ def _staging(objects: Objects, size: int, wait_seconds: float) -> Iterator[Objec
                             "Free some space and import again."
                         )
                     folder.mkdir(mode=0o700)
-                yield Objects(folder)
+                yield LocalObjects(folder)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
     finally:
@@ -158,7 +158,7 @@ def _sweep(root: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def _unpack(archive: Archive, staging: Objects, slug: str) -> None:
+def _unpack(archive: Archive, staging: LocalObjects, slug: str) -> None:
     for name in archive.names():
         within = name.startswith("notebook/")
         inside = layout.in_notebook(slug, name.removeprefix("notebook/")) if within else name

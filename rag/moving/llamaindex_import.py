@@ -30,7 +30,6 @@ from rag.sources.rows import Given, SourceRow, register, registry_fingerprint
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces.space import Space
 from rag.storage.failures import translated
-from rag.storage.lease import lease
 from rag.storage.stamp import now, writer_name
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
@@ -97,7 +96,7 @@ def import_llamaindex(
     started = time.monotonic()
     stored = read_index(folder)
     sources = sources_of(stored.nodes)
-    with lease(notebook.place.folder, wait_seconds=wait_seconds, on_wait=on_wait):
+    with notebook.place.lease(wait_seconds=wait_seconds, on_wait=on_wait):
         return _Adoption(notebook, stored, sources, started).run()
 
 
@@ -178,7 +177,7 @@ class _Adoption:
         place = self.notebook.place
         recipe = wanted_recipe(self.notebook.config, space) | {"splitter": {"id": SPLITTER}}
         recipe_fp = recipe_fingerprint(recipe)
-        root = place.folder / place.index_folder(recipe_fp)
+        root = place.table_folder(place.index_folder(recipe_fp))
         with translated(place.index_folder(recipe_fp)), contextlib.suppress(FileNotFoundError):
             shutil.rmtree(root)  # the rest of an import that was killed: this notebook has no snapshot
         table = ChunkTable.create(root, "chunks", space.dimensions, space.fingerprint)

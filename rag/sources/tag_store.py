@@ -12,8 +12,6 @@ from rag.checked import FORMAT, dump_checked, load_checked, refuse_newer
 from rag.errors import Conflict, Damaged, StoreError, TagInvalid
 from rag.sources.tags import ById, _well
 from rag.storage import layout
-from rag.storage.aside import set_aside
-from rag.storage.failures import translated
 from rag.storage.numbered import Numbered
 from rag.storage.objects import Objects
 
@@ -103,10 +101,9 @@ class Tags:
                 break
         said = [f"The tags are again as in the newest object that can be read: {len(found.of):,} sources have some."]
         for name, _ in damaged:
-            path = self._objects.root / name
-            with translated(name):
-                if path.exists():
-                    said.append(f"{name} was moved aside, to {set_aside(path).name}.")
+            aside = self._objects.set_aside(name)
+            if aside is not None:
+                said.append(f"{name} was moved aside, to {aside}.")
         return said
 
     def forget(self, source_ids: Iterable[str]) -> None:

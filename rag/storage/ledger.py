@@ -26,7 +26,7 @@ from typing import Literal
 from rag.errors import StoreError
 from rag.storage.durable import fsync, make_folder
 from rag.storage.failures import translated
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects
 from rag.storage.stamp import now
 from rag.text.counting import count
 
@@ -77,7 +77,7 @@ class Spent:
 class Ledger:
     """The ledger of one workspace. Safe for threads; all objects of a process write to one file a day."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: LocalObjects) -> None:
         self._root = objects.root / "ledger"
 
     def record(self, entry: Entry) -> None:
@@ -191,7 +191,7 @@ def _last_try() -> None:
     """When the process ends: by now there may be room. What still cannot be written was told when it was paid for."""
     for root in list(_WAITING):
         with contextlib.suppress(StoreError):
-            Ledger(Objects(root.parent)).settle()
+            Ledger(LocalObjects(root.parent)).settle()
 
 
 def _line(entry: Entry) -> str:

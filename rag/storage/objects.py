@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ import obstore
 from obstore.store import LocalStore
 
 from rag.errors import AlreadyExists, ConfigError, NotFound, StoreUnavailable
+from rag.storage.aside import set_aside
 from rag.storage.durable import fsync, make_folder
 from rag.storage.failures import translated
 
@@ -25,8 +27,59 @@ TEMPORARY = ".tmp-"
 """Prefix of files that are not there yet. A crash leaves them; no reader looks at them."""
 
 
-class Objects:
-    """Objects below `root`. Names are relative, with `/`. Nothing is created on disk until the first `create`."""
+class Objects(ABC):
+    """Objects by name; names are relative, with `/`. Whoever keeps small things asks this and nothing below it, so that
+    another store is another subclass."""
+
+    @abstractmethod
+    def get(self, name: str) -> bytes:
+        """The bytes of an object.
+
+        Raises:
+            NotFound: there is none of that name.
+            StoreError: it cannot be read.
+        """
+
+    @abstractmethod
+    def create(self, name: str, content: bytes) -> None:
+        """Write an object that must not exist yet; it is there for good when this returns.
+
+        Raises:
+            AlreadyExists: an object of that name exists; it was not touched.
+            StoreError: disk full, permission denied, or the like; no object of that name exists then.
+        """
+
+    @abstractmethod
+    def names(self, prefix: str) -> list[str]:
+        """Names of the objects directly in folder `prefix`, sorted; none when there is no such folder.
+
+        Folders and temporary files are not objects.
+        """
+
+    @abstractmethod
+    def folders(self, prefix: str) -> list[str]:
+        """Names of the folders directly in folder `prefix`, sorted, without the prefix."""
+
+    @abstractmethod
+    def exists(self, name: str) -> bool:
+        """Whether there is an object of that name."""
+
+    @abstractmethod
+    def is_folder(self, name: str) -> bool:
+        """Whether there is a folder of that name, where an object should be or of which it is the prefix."""
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Remove an object; none of that name is fine."""
+
+    @abstractmethod
+    def set_aside(self, name: str) -> str | None:
+        """Give a damaged object, or a folder in the place of one, another name beside it: nothing is deleted. Gives the
+        last part of the new name; None where there is none of that name."""
+
+
+class LocalObjects(Objects):
+    """Objects in a folder. Nothing is created on disk until the first `create`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -36,12 +89,6 @@ class Objects:
         return LocalStore(self.root)
 
     def get(self, name: str) -> bytes:
-        """The bytes of an object.
-
-        Raises:
-            NotFound: there is none of that name.
-            StoreError: it cannot be read.
-        """
         with translated(name):
             if not self.root.is_dir():
                 raise NotFound(f"{name} does not exist.")
@@ -51,12 +98,6 @@ class Objects:
                 raise NotFound(f"{name} does not exist.") from None
 
     def create(self, name: str, content: bytes) -> None:
-        """Write an object that must not exist yet; it is on the disk when this returns.
-
-        Raises:
-            AlreadyExists: an object of that name exists; it was not touched.
-            StoreError: disk full, permission denied, or the like; no object of that name exists then.
-        """
         self.create_with(name, lambda file: file.write_bytes(content))
 
     def create_with(self, name: str, write: Callable[[Path], object]) -> None:
@@ -78,10 +119,6 @@ class Objects:
                     temporary.unlink()
 
     def names(self, prefix: str) -> list[str]:
-        """Names of the objects directly in folder `prefix`, sorted; none when there is no such folder.
-
-        Folders and temporary files are not objects.
-        """
         with translated(prefix):
             if not (self.root / prefix).is_dir():
                 return []
@@ -89,7 +126,6 @@ class Objects:
             return sorted(name for name in found if not name.rsplit("/", 1)[-1].startswith("."))
 
     def folders(self, prefix: str) -> list[str]:
-        """Names of the folders directly in folder `prefix`, sorted, without the prefix."""
         with translated(prefix):
             if not (self.root / prefix).is_dir():
                 return []
@@ -97,23 +133,25 @@ class Objects:
             return sorted(name.rstrip("/").rsplit("/", 1)[-1] for name in found)
 
     def exists(self, name: str) -> bool:
-        """Whether there is an object of that name."""
         with translated(name):
             return (self.root / name).is_file()
 
     def is_folder(self, name: str) -> bool:
-        """Whether there is a folder of that name, where an object should be or of which it is the prefix."""
         with translated(name):
             return (self.root / name).is_dir()
 
     def delete(self, name: str) -> None:
-        """Remove an object; none of that name is fine."""
         with translated(name), contextlib.suppress(FileNotFoundError):
             if self.root.is_dir():
                 self._store.delete(name)
 
+    def set_aside(self, name: str) -> str | None:
+        path = self.root / name
+        with translated(name):
+            return set_aside(path).name if path.exists() else None
 
-def open_home(home: str, workspace: str) -> Objects:
+
+def open_home(home: str, workspace: str) -> LocalObjects:
     """The objects of one workspace. Creates nothing.
 
     Raises:
@@ -127,4 +165,4 @@ def open_home(home: str, workspace: str) -> Objects:
     root = Path(home.removeprefix("file://")).expanduser().absolute()
     if root.exists() and not root.is_dir():
         raise StoreUnavailable(f"RAGBOOK_HOME is {home!r}, which is a file. Give a folder.")
-    return Objects(root / workspace)
+    return LocalObjects(root / workspace)

@@ -13,13 +13,13 @@ from rag.storage import layout
 from rag.storage.digests import _BLOCK, MAX_BYTES, Kind, _too_large, file_sha256, measured
 from rag.storage.durable import fsync, make_folder
 from rag.storage.failures import translated
-from rag.storage.objects import TEMPORARY, Objects
+from rag.storage.objects import TEMPORARY, LocalObjects
 
 
 class Originals:
     """Originals of one workspace: `originals/ab/abcdef…`, immutable."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: LocalObjects) -> None:
         self._objects = objects
 
     def keep(self, source: Path | bytes) -> tuple[str, int]:

@@ -24,9 +24,8 @@ from rag.reading.isolation import Readers
 from rag.reading.splitting import split
 from rag.sources.rows import SourceRow
 from rag.storage import layout
-from rag.tables.chunk_table import ChunkTable
 from rag.tables.reader import TableReader
-from rag.tables.vectors import TABLE, VectorCache
+from rag.tables.vectors import VectorCache
 
 _BETWEEN = " › "
 _PREFIX_CHARS = 120
@@ -118,8 +117,7 @@ def sort_out(
             if shelf_of is None or (pinned.path, pinned.version) in seen:
                 continue
             seen.add((pinned.path, pinned.version))
-            path = one.folder / pinned.path
-            reader = ChunkTable.open(path.parent, path.stem, pinned.version).reader()
+            reader = one.chunks(manifest).reader()
             built = one.registry.rows(manifest.tables["sources"].version) if one is place else []
             gone = {row.source_id for row in built if purged(row.source_id, row.built_digest)}
             _note_table(shelf_of, reader, one.slug, gone)
@@ -145,9 +143,9 @@ def _shelves(place: Place, manifests: Sequence[Manifest]) -> Iterator[Shelf]:
         tokenizers = tokenizers_of(str(embedder["provider"]), str(embedder["model"]))
         known.setdefault(manifest.space_fp, (int(embedder["dimensions"]), tokenizers))
     for name in place.objects.folders(layout.SPACES):
-        folder = place.objects.root / layout.SPACES / name
-        if not (folder / f"{TABLE}.lance").exists():
+        if not place.files.exists(f"{layout.SPACES}/{name}/{layout.VECTORS_TABLE}"):
             continue
+        folder = place.files.at(f"{layout.SPACES}/{name}")
         space_fp = next((one for one in known if one.startswith(name)), None)
         if space_fp is None:
             raise Damaged(

@@ -22,7 +22,6 @@ from rag.progress import Event, IsCancelled, OnEvent, Stage, ignore, never
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.spaces.space import Space
 from rag.storage import layout
-from rag.storage.lease import lease_holder
 from rag.storage.originals import bad_original
 from rag.text.counting import count
 from rag.upkeep.findings import Examination, Finding, Severity
@@ -208,7 +207,7 @@ class _Doctor:
         widths = {one.space_fp: int(one.recipe["embedder"]["dimensions"]) for one in self.manifests}
         for fingerprint, width in widths.items():
             folder = self.place.spaces.folder(fingerprint)
-            look = look_at_cache(self.place.objects.root / folder, width, deep=self.deep)
+            look = look_at_cache(self.place.files.at(folder), width, deep=self.deep)
             self.checked["cached vectors"] += look.keys
             problem = look.problem
             if not problem and self.head is not None and self.head.space_fp == fingerprint:
@@ -269,7 +268,7 @@ class _Doctor:
             yield Finding("tags-damaged", sentence, "The tags that were changed last.", repair, (name,))
 
     def _leftovers(self) -> Iterator[Finding]:
-        holder = lease_holder(self.place.folder)
+        holder = self.place.builder()
         if holder:
             sentence = f"{holder} is building this notebook."
             yield Finding("build-running", sentence, "", "Wait for it before repairing.", (), None, "note")

@@ -8,20 +8,14 @@ for.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from rag.errors import Damaged, NotFound
 from rag.home.place import Place
 from rag.manifest import Manifest
 from rag.storage import layout
-from rag.storage.durable import fsync
-from rag.storage.failures import translated
-from rag.storage.lease import lease
-from rag.storage.marks import read_now
 from rag.storage.objects import TEMPORARY
 from rag.tables.lance_files import files_of, latest_version
 
@@ -53,8 +47,8 @@ def find(place: Place, *, grace_seconds: float = GRACE_SECONDS, grace_elsewhere:
             return Garbage((), f"{found} It might need any file, so nothing is removed. Run doctor first.")
         manifests.append(found)
     needed = set(_pinned(place, manifests))
-    tables = {place.folder / manifest.tables["chunks"].path for manifest in manifests}
-    tables.add(place.registry.path)
+    tables = {place.name(manifest.tables["chunks"].path) for manifest in manifests}
+    tables.add(place.name(layout.SOURCES))
     try:
         needed |= set(_newest_versions(place, tables))
         originals = _needed_originals(place)
@@ -62,16 +56,15 @@ def find(place: Place, *, grace_seconds: float = GRACE_SECONDS, grace_elsewhere:
         return Garbage((), f"{error} It might need any file, so nothing is removed. Run doctor first.")
     own = time.time() - grace_seconds
     shared = own if grace_elsewhere is None else time.time() - grace_elsewhere
-    files = [*_table_files(place, needed), *_index_folders(place, tables), *_strays(place, originals)]
-    root = place.objects.root
-    old = [(path, path.stat()) for path in sorted(set(files)) if path.is_file() and not path.is_symlink()]
+    files, inside = place.files, place.name("")
+    names = sorted({*_table_files(place, needed), *_index_folders(place, tables), *_strays(place, originals)})
     return Garbage(
         tuple(
-            (path.relative_to(root).as_posix(), found.st_size)
-            for path, found in old
-            if found.st_mtime < (own if path.is_relative_to(place.folder) else shared)
+            (name, files.size(name))
+            for name in names
+            if files.ordinary(name) and files.modified(name) < (own if name.startswith(inside) else shared)
         ),
-        kept_for_readers=frozenset(read_now(place.folder) - {manifest.snapshot for manifest in manifests}),
+        kept_for_readers=frozenset(place.read_now() - {manifest.snapshot for manifest in manifests}),
     )
 
 
@@ -91,7 +84,7 @@ def collect(
         Busy: another process is building.
     """
     place.must_exist()
-    with lease(place.folder, wait_seconds=wait_seconds):
+    with place.lease(wait_seconds=wait_seconds):
         found = find(place, grace_seconds=grace_seconds, grace_elsewhere=grace_elsewhere)
         if found.kept_for_readers:
             numbers = ", ".join(map(str, sorted(found.kept_for_readers)))
@@ -100,48 +93,48 @@ def collect(
                 files=(),
                 blocked=f"Snapshot {numbers} is still being read. Try again when its reader has finished.",
             )
-        folders: set[Path] = set()
         for name, _ in found.files:
-            path = place.objects.root / name
-            with translated(name), contextlib.suppress(FileNotFoundError):
-                path.unlink()
-            folders.add(path.parent)
-        for folder in sorted(folders, key=lambda one: -len(one.parts)):
-            _prune(folder, place.objects.root)
+            place.files.remove(name)
+        for folder in sorted({name.rsplit("/", 1)[0] for name, _ in found.files}, key=lambda one: -one.count("/")):
+            place.files.prune(folder)
     return found
 
 
-def _pinned(place: Place, manifests: list[Manifest]) -> Iterator[Path]:
+def _pinned(place: Place, manifests: list[Manifest]) -> Iterator[str]:
     for manifest in manifests:
         for table in manifest.tables.values():
             for file in table.files:
-                yield place.folder / table.path / file.path
+                yield place.name(f"{table.path}/{file.path}")
 
 
-def _newest_versions(place: Place, tables: set[Path]) -> Iterator[Path]:
+def _newest_versions(place: Place, tables: set[str]) -> Iterator[str]:
     wanted = place.states.newest().registry
     for table in tables:
-        versions = {latest_version(table)} | ({wanted} if table == place.registry.path else set())
+        path = place.files.at(table)
+        versions = {latest_version(path)} | ({wanted} if table == place.name(layout.SOURCES) else set())
         for version in versions - {None}:
             assert version is not None
-            for file in files_of(table, version):
-                yield table / file.path
+            for file in files_of(path, version):
+                yield f"{table}/{file.path}"
 
 
-def _table_files(place: Place, needed: set[Path]) -> Iterator[Path]:
-    tables = [place.registry.path, *(place.folder / "index").glob("*/chunks.lance")]
-    for table in tables:
+def _tables(place: Place) -> list[str]:
+    return list(place.files.found(place.name(layout.INDEX), f"*/{layout.CHUNKS_TABLE}"))
+
+
+def _table_files(place: Place, needed: set[str]) -> Iterator[str]:
+    for table in (place.name(layout.SOURCES), *_tables(place)):
         for part in ("data", "_deletions", "_indices", "_versions", "_transactions"):
-            for path in (table / part).rglob("*"):
-                if path.is_file() and path not in needed and path.name != "latest_version_hint.json":
-                    yield path
+            for name in place.files.found(f"{table}/{part}"):
+                if name not in needed and not name.endswith("/latest_version_hint.json"):
+                    yield name
 
 
-def _index_folders(place: Place, tables: set[Path]) -> Iterator[Path]:
+def _index_folders(place: Place, tables: set[str]) -> Iterator[str]:
     """Tables that no manifest knows: the rest of a build that never finished."""
-    for table in (place.folder / "index").glob("*/chunks.lance"):
+    for table in _tables(place):
         if table not in tables:
-            yield from (path for path in table.rglob("*") if path.is_file())
+            yield from place.files.found(table)
 
 
 def _needed_originals(place: Place) -> set[str]:
@@ -166,24 +159,13 @@ def _needed_originals(place: Place) -> set[str]:
     return digests
 
 
-def _strays(place: Place, originals: set[str]) -> Iterator[Path]:
-    root = place.objects.root
-    for path in (root / layout.ORIGINALS).glob("*/*"):
-        if path.name not in originals and not path.name.startswith(TEMPORARY) and not path.name.endswith(".damaged"):
-            yield path
-    yield from root.rglob(f"{TEMPORARY}*")
-    yield from root.glob(f"{layout.SPACES}/{TEMPORARY}*/**/*")
-    yield from place.folder.glob("lease/.build-*.json")
-    yield from place.folder.glob("index/*/.building")
-
-
-def _prune(folder: Path, root: Path) -> None:
-    """Remove a folder that has become empty, and its parents likewise."""
-    while folder != root:
-        try:
-            folder.rmdir()
-        except OSError:  # not empty, which is the usual case
-            break
-        folder = folder.parent
-    with contextlib.suppress(OSError):
-        fsync(folder)
+def _strays(place: Place, originals: set[str]) -> Iterator[str]:
+    files = place.files
+    for name in files.found(layout.ORIGINALS, "*/*"):
+        last = name.rsplit("/", 1)[1]
+        if last not in originals and not last.startswith(TEMPORARY) and not last.endswith(".damaged"):
+            yield name
+    yield from files.found("", f"**/{TEMPORARY}*")
+    yield from files.found(layout.SPACES, f"{TEMPORARY}*/**/*")
+    yield from files.found(place.name("lease"), ".build-*.json")
+    yield from files.found(place.name(layout.INDEX), "*/.building")

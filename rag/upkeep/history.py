@@ -15,10 +15,7 @@ from rag.manifest import Change, Manifest, PinnedTable, Receipt, Verdict, Verdic
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_changes
-from rag.storage.lease import lease
-from rag.storage.marks import read_now
 from rag.storage.stamp import now, writer_name
-from rag.tables.chunk_table import ChunkTable
 from rag.text.counting import count
 
 
@@ -71,7 +68,7 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
         Busy: another process is building.
     """
     place.snapshots.get(number)  # a number that is not there makes no folder for the lease
-    with lease(place.folder, wait_seconds=wait_seconds):
+    with place.lease(wait_seconds=wait_seconds):
         for _ in range(5):
             target = place.snapshots.get(number)
             problem = PinnedFiles(place).first(target)
@@ -149,7 +146,7 @@ def forget(place: Place, number: int) -> None:
         raise RagbookError(f"Snapshot {number} is the newest one; it stays. Roll back first, or purge its sources.")
     if number in kept(place):
         raise RagbookError(f"Snapshot {number} is marked to be kept. Take the mark off first: keep {number} --off.")
-    if number in read_now(place.folder):
+    if number in place.read_now():
         raise RagbookError(f"Snapshot {number} is being read by another process. Try again when it has finished.")
     place.objects.delete(place.snapshots.name(number))
 
@@ -178,8 +175,6 @@ def _sources(place: Place, manifest: Manifest) -> dict[str, SourceRow]:
 
 
 def _chunks(place: Place, manifest: Manifest) -> set[tuple[str, int, str]]:
-    pinned = manifest.tables["chunks"]
-    path = place.folder / pinned.path
-    table = ChunkTable.open(path.parent, path.stem, pinned.version).scan(["source_id", "ordinal", "text"])
+    table = place.chunks(manifest).scan(["source_id", "ordinal", "text"])
     columns = (table[name].to_pylist() for name in ("source_id", "ordinal", "text"))
     return set(zip(*columns, strict=True))

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from rag.errors import Damaged, NotFound, StoreError
 from rag.home.place import Place
 from rag.manifest import Manifest
-from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import shape_of
 from rag.tables.reader import TableReader
 from rag.tables.vectors import TABLE
@@ -30,10 +29,9 @@ def chunk_problem(place: Place, manifest: Manifest, *, deep: bool) -> tuple[str,
     `deep`, else a sample, evenly spread), every chunk's source is registered with that many chunks, and its words can
     be searched."""
     pinned = manifest.tables["chunks"]
-    path = place.folder / pinned.path
     named = f"{pinned.path} of snapshot {manifest.snapshot}"
     try:
-        table = ChunkTable.open(path.parent, path.stem, pinned.version)
+        table = place.chunks(manifest)
         width = manifest.recipe["embedder"]["dimensions"]
         if (table.space, table.dimensions) != (manifest.space_fp, width):
             return "vectors-foreign", f"{named} has vectors of another space or dimension than the snapshot's."
@@ -70,7 +68,7 @@ def fragments(place: Place, manifest: Manifest) -> int:
     """In how many pieces a snapshot's chunks lie; 0 where that cannot be told."""
     pinned = manifest.tables["chunks"]
     try:
-        return shape_of(place.folder / pinned.path, pinned.version).fragments
+        return shape_of(place.table_folder(pinned.path), pinned.version).fragments
     except Damaged:
         return 0
 
@@ -109,10 +107,8 @@ def look_at_cache(folder: Path, dimensions: int, *, deep: bool) -> CacheLook:
 
 def different_texts(place: Place, manifest: Manifest) -> int:
     """How many different texts the model was sent for a snapshot, at least: headings are sent along, names are not."""
-    pinned = manifest.tables["chunks"]
-    path = place.folder / pinned.path
     try:
-        found = ChunkTable.open(path.parent, path.stem, pinned.version).scan(["text"])
+        found = place.chunks(manifest).scan(["text"])
     except (StoreError, NotFound):
         return 0
     return len(found["text"].unique())

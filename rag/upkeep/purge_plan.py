@@ -19,7 +19,6 @@ from rag.home.place import Place
 from rag.manifest import Manifest
 from rag.sources.rows import SourceRow
 from rag.storage import layout
-from rag.tables.chunk_table import ChunkTable
 from rag.text.counting import count
 from rag.upkeep.belonging import Shelf, sort_out
 
@@ -222,11 +221,5 @@ def _holds(place: Place, manifest: Manifest, ids: set[str]) -> bool:
     return any(row.source_id in ids for row in place.registry.rows(manifest.tables["sources"].version))
 
 
-def _open(place: Place, manifest: Manifest) -> ChunkTable:
-    pinned = manifest.tables["chunks"]
-    path = place.folder / pinned.path
-    return ChunkTable.open(path.parent, path.stem, pinned.version)
-
-
 def _count_chunks(place: Place, manifest: Manifest, ids: set[str]) -> int:
-    return sum(1 for source_id in _open(place, manifest).reader().source_ids() if source_id in ids)
+    return sum(1 for source_id in place.chunks(manifest).reader().source_ids() if source_id in ids)

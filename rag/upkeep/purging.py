@@ -9,7 +9,6 @@ for: so a purge that was killed anywhere is finished by the next one.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -25,13 +24,8 @@ from rag.manifest import Change, Counts, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.storage import layout
-from rag.storage.arrivals import by_turns
-from rag.storage.failures import translated
-from rag.storage.lease import lease
-from rag.storage.marks import read_now
 from rag.storage.objects import TEMPORARY
 from rag.storage.stamp import now, writer_name
-from rag.tables.chunk_table import ChunkTable
 from rag.tables.vectors import VectorCache
 from rag.text.counting import count
 from rag.upkeep.belonging import Shelf
@@ -65,7 +59,7 @@ def purge(
     with _alone(place, wait_seconds):
         names = sorted({*names, *unfinished(place)})
         planned, shelves = planned_purge(place, names, config or Config())
-        reading = read_now(place.folder) & set(planned.forgotten)
+        reading = place.read_now() & set(planned.forgotten)
         if reading:
             raise RagbookError(f"Snapshot {min(reading)} is being read by another process. Purge when it has finished.")
         _refuse_what_cannot_be_collected(find(place))
@@ -98,12 +92,12 @@ def _alone(place: Place, wait_seconds: float) -> Iterator[None]:
     """Hold the lease of every notebook of the workspace, because they share the originals and the vector caches, and
     let no import bring another one."""
     with ExitStack() as held:
-        held.enter_context(by_turns(place.objects.root, wait_seconds=wait_seconds))
+        held.enter_context(place.alone(wait_seconds=wait_seconds))
         for one in sorted(
             [place, *others_of(place)], key=lambda each: each.slug
         ):  # in one order: no two wait in a ring
             try:
-                held.enter_context(lease(one.folder, wait_seconds=wait_seconds))
+                held.enter_context(one.lease(wait_seconds=wait_seconds))
             except Busy as error:
                 if one is place:
                     raise
@@ -148,8 +142,7 @@ def _publish_without(place: Place, ids: set[str], purged: int) -> Outcome:
     version = place.registry.rewrite(rest)
     sources_fp = registry_fingerprint(rest)
     pinned = head.tables["chunks"]
-    path = place.folder / pinned.path
-    table = ChunkTable.open(path.parent, path.stem)
+    table = place.chunks(head, newest=True)
     if table.version != pinned.version:
         table.restore(pinned.version)
     table.rewrite_without(sorted(ids))
@@ -222,16 +215,13 @@ def _purge_originals(place: Place, rows: Sequence[SourceRow], shared: set[str], 
 def _purge_set_aside(place: Place) -> None:
     """What was moved aside as damaged, or left by an import, a deletion or an add that was killed, may hold anything:
     all of it goes. No add and no import is under way, because we are alone."""
-    root = place.objects.root
+    files = place.files
     for pattern in ("*.damaged*", "*.torn", "damaged-*.lance", ".tmp-import-*", ".tmp-deleted-*"):
-        for folder in (place.folder, root / layout.SPACES, root / layout.ORIGINALS, root / layout.NOTEBOOKS, root):
-            for path in list(folder.rglob(pattern) if folder != root else folder.glob(pattern)):
-                with translated(path.name):
-                    if path.is_dir():
-                        shutil.rmtree(path)
-                    else:
-                        path.unlink(missing_ok=True)
-    for folder in (root / layout.ORIGINALS, root / layout.SPACES):
-        for path in list(folder.rglob(f"{TEMPORARY}*")):
-            with translated(path.name):
-                path.unlink(missing_ok=True)
+        names = list(files.found("", pattern))
+        for folder in (layout.notebook(place.slug), layout.SPACES, layout.ORIGINALS, layout.NOTEBOOKS):
+            names += files.found(folder, f"**/{pattern}")
+        for name in names:
+            files.remove(name)
+    for folder in (layout.ORIGINALS, layout.SPACES):
+        for name in list(files.found(folder, f"**/{TEMPORARY}*")):
+            files.remove(name)

@@ -86,7 +86,7 @@ def repair_plan(place: Place, config: Config, found: Examination, *, cancelled: 
     read = list(read_again(place, config, rows, cancelled=cancelled))
     texts = {piece.embed_text for _, pieces in read for piece in pieces}
     if space is not None:
-        have = cached_keys(place.objects.root / place.spaces.folder(space.fingerprint), space.dimensions)
+        have = cached_keys(place.cache_folder(space.fingerprint), space.dimensions)
         texts = {text for text in texts if vector_key(space.fingerprint, "text", text) not in have}
         if texts and needs(found, "cache-"):
             texts -= vectors_in_index(place, config, intact, read, space.fingerprint).keys()

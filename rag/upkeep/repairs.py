@@ -26,7 +26,6 @@ from rag.spaces.canary import CANARY_COSINE
 from rag.spaces.saved import draft
 from rag.spaces.space import Space
 from rag.storage import layout
-from rag.storage.aside import set_aside
 from rag.storage.failures import translated
 from rag.tables.lance_files import clear_the_way
 from rag.tables.vectors import VectorCache
@@ -114,16 +113,15 @@ class _Repair:
     def _set_aside(self, *codes: str) -> None:
         for finding in self._findings(*codes):
             for name in finding.files:
-                path = self.place.objects.root / name
-                with translated(name):
-                    if path.exists():
-                        self.done.append(f"{name} was moved aside, to {set_aside(path).name}.")
+                aside = self.place.files.set_aside(name)
+                if aside is not None:
+                    self.done.append(f"{name} was moved aside, to {aside}.")
 
     def _free_tables(self) -> None:
         for finding in self._findings("table-unreadable"):
             pinned = self.place.snapshots.get(finding.snapshot or 0).tables["chunks"]
             with translated(pinned.path):
-                if clear_the_way(self.place.folder / pinned.path, pinned.version, Damaged(finding.sentence)):
+                if clear_the_way(self.place.table_folder(pinned.path), pinned.version, Damaged(finding.sentence)):
                     self.done.append(f"A version of {pinned.path} that no snapshot needs was moved aside.")
 
     def _restore_wanted(self) -> None:
@@ -157,10 +155,7 @@ class _Repair:
                     )
                     continue
                 self._compare(space, embedder, {text: saved[text] for text in sorted(saved)[:SAMPLE]})
-            path = self.place.objects.root / finding.files[0]
-            with translated(finding.files[0]):
-                if path.exists():
-                    set_aside(path)
+            self.place.files.set_aside(finding.files[0])
             with self._recorded(embedder, space):
                 self.place.admission.renew(space, embedder, self.config.embed_base_url or "")
             self.done.append(f"{finding.files[0]} was written anew: the model is the one of the index.")
@@ -186,7 +181,7 @@ class _Repair:
 
     def _refill_cache(self) -> None:
         for finding in self._findings("cache-damaged"):
-            folder = (self.place.objects.root / finding.files[0]).parent
+            folder = self.place.files.at(finding.files[0]).parent
             owners = [one for one in self.intact if layout.space(one.space_fp) == f"{layout.SPACES}/{folder.name}"]
             if not owners:
                 self.done.append(f"{finding.files[0]} was left: no intact snapshot is of its space.")

@@ -20,7 +20,6 @@ from rag.sources.rows import SourceRow
 from rag.spaces.recipe import same_texts, wanted_recipe
 from rag.spaces.space import Space
 from rag.storage.originals import bad_original
-from rag.tables.chunk_table import ChunkTable
 from rag.tables.vectors import VectorCache
 
 # ---------------------------------------------------------------------- vectors
@@ -58,9 +57,7 @@ def indexed_vectors(
     space = Space(**manifest.recipe["embedder"])
     if not same_texts(wanted_recipe(config, space), manifest.recipe):
         return {}
-    pinned = manifest.tables["chunks"]
-    path = place.folder / pinned.path
-    reader = ChunkTable.open(path.parent, path.stem, pinned.version).reader()
+    reader = place.chunks(manifest).reader()
     found: dict[str, npt.NDArray[np.float32]] = {}
     for row, pieces in read:
         chunks = {(one.ordinal, one.text): one for one in reader.rows_of_source(row.source_id, with_vectors=True)}

@@ -5,22 +5,17 @@ The folder is renamed aside first, so that a space is there whole or not at all;
 
 from __future__ import annotations
 
-import shutil
 import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from rag.errors import Damaged, NotFound, RagbookError
 from rag.home.place import Place
 from rag.manifest import Manifest
 from rag.spaces.space import Space
 from rag.storage import layout
-from rag.storage.arrivals import by_turns
-from rag.storage.durable import fsync
 from rag.storage.failures import translated
-from rag.storage.lease import lease
 from rag.storage.ledger import Ledger
 from rag.storage.objects import TEMPORARY
 from rag.tables.vectors import VectorCache
@@ -55,18 +50,16 @@ def remove_space(place: Place, fingerprint: str, *, sure: bool, wait_seconds: fl
     if not sure:
         removal = _looked_at(place, space)
         return replace(removal, sentence=f"{removal.sentence} Say --yes to delete it.")
-    folder = _folder(place, space)
-    with ExitStack() as leases, translated(place.spaces.folder(space.fingerprint)):
+    with ExitStack() as leases, translated(layout.space(space.fingerprint)):
         deadline = time.monotonic() + wait_seconds
-        leases.enter_context(by_turns(place.objects.root, wait_seconds=wait_seconds))
+        leases.enter_context(place.alone(wait_seconds=wait_seconds))
         for slug in place.objects.folders(layout.NOTEBOOKS):
             left = max(0.0, deadline - time.monotonic())
-            leases.enter_context(lease(Place(place.objects, slug).folder, wait_seconds=left))
+            leases.enter_context(Place(place.objects, slug).lease(wait_seconds=left))
         removal = _looked_at(place, space)  # nobody builds now, so what nobody uses stays unused
-        aside = folder.with_name(f"{TEMPORARY}deleted-{uuid.uuid4().hex}")
-        folder.rename(aside)
-        fsync(folder.parent)
-        shutil.rmtree(aside)
+        aside = f"{TEMPORARY}deleted-{uuid.uuid4().hex}"
+        place.files.rename(layout.space(space.fingerprint), aside)
+        place.files.remove(f"{layout.SPACES}/{aside}")
     return replace(removal, sentence=f"Deleted the space {space} with {count(removal.vectors, 'vector')}.", done=True)
 
 
@@ -77,13 +70,9 @@ def _found(place: Place, fingerprint: str) -> Space:
     return found[0]
 
 
-def _folder(place: Place, space: Space) -> Path:
-    return place.objects.root / place.spaces.folder(space.fingerprint)
-
-
 def _looked_at(place: Place, space: Space) -> Removal:
     """What deleting would mean; raises where the space is in use."""
-    vectors = len(VectorCache(_folder(place, space), space.dimensions))
+    vectors = len(VectorCache(place.cache_folder(space.fingerprint), space.dimensions))
     tokens, cost = _paid(place, space, vectors)
     known = "tokens unknown" if tokens is None else f"about {count(tokens, 'token')}"
     price = "at an unknown price" if cost is None else "free of charge" if cost == 0.0 else f"about ${cost:,.6f}"

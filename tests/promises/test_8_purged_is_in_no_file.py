@@ -306,7 +306,7 @@ KILLED = """
     import json, os, shutil, signal, sys
     from pathlib import Path
     from rag.home.place import Place
-    from rag.storage.objects import Objects
+    from rag.storage.objects import LocalObjects
     import rag.upkeep.purging, rag.upkeep.garbage, rag.tables.chunk_table, rag.tables.vectors
 
     home, kills = Path(sys.argv[1]), int(sys.argv[2])
@@ -323,7 +323,7 @@ KILLED = """
                 steps += 1
                 if steps == die_at:
                     os.kill(os.getpid(), signal.SIGKILL)
-        place = Place(Objects(target / "default"), "main")
+        place = Place(LocalObjects(target / "default"), "main")
         sys.setprofile(step)
         rag.upkeep.purging.purge(place, ["zanzibar.txt"])
         sys.setprofile(None)

@@ -11,7 +11,7 @@ from rag.errors import AlreadyExists
 from rag.home.cells import Cell, Cells
 from rag.manifest import Receipt, VerdictName
 from rag.sources.restriction import Restriction
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects
 
 ANSWER = Answer(
     question="Wie viel? “quoted” \u2028 水",
@@ -36,13 +36,13 @@ ANSWER = Answer(
 
 @pytest.fixture
 def cells(tmp_path: Path) -> Cells:
-    return Cells(Objects(tmp_path), "n")
+    return Cells(LocalObjects(tmp_path), "n")
 
 
 def test_an_answer_survives_a_restart(cells: Cells, tmp_path: Path) -> None:
     kept = cells.keep(ANSWER)
     assert kept.answer == ANSWER
-    assert Cells(Objects(tmp_path), "n").all() == [kept]
+    assert Cells(LocalObjects(tmp_path), "n").all() == [kept]
 
 
 def test_chunks_joined_to_a_passage_survive_and_older_cells_have_none(cells: Cells, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_chunks_joined_to_a_passage_survive_and_older_cells_have_none(cells: Cel
     before = asdict(ANSWER)
     del before["passages"][0]["joined"], before["only"], before["searched"]
     body = {"format": FORMAT, "id": "old", "created": "2020-01-01T00:00:00Z", "answer": before}
-    Objects(tmp_path).create("notebooks/n/cells/old.json", dump_checked(body))
+    LocalObjects(tmp_path).create("notebooks/n/cells/old.json", dump_checked(body))
     assert cells.all()[0].answer == ANSWER
 
 
@@ -75,7 +75,7 @@ def test_a_restriction_from_before_there_were_tags_is_read(cells: Cells, tmp_pat
     before = asdict(answer)
     del before["only"]["tags"]
     body = {"format": FORMAT, "id": "old", "created": "2020-01-01T00:00:00Z", "answer": before}
-    Objects(tmp_path).create("notebooks/n/cells/old.json", dump_checked(body))
+    LocalObjects(tmp_path).create("notebooks/n/cells/old.json", dump_checked(body))
     assert cells.all()[0].answer == answer
 
 
@@ -134,7 +134,7 @@ def test_only_an_id_can_be_dropped(cell_id: str, cells: Cells, tmp_path: Path) -
 
 
 def test_notebooks_have_cells_of_their_own(tmp_path: Path) -> None:
-    objects = Objects(tmp_path)
+    objects = LocalObjects(tmp_path)
     Cells(objects, "a").keep(ANSWER)
     assert Cells(objects, "b").all() == []
 

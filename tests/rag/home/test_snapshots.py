@@ -19,7 +19,7 @@ from rag.errors import Busy, Cancelled, Conflict, Damaged, NewerFormat, NotFound
 from rag.home.snapshots import Snapshots
 from rag.manifest import Counts, Manifest, Receipt, VerdictName
 from rag.storage.lease import lease, lease_holder
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects
 from rag.storage.stamp import now, writer_name
 from tests.privileges import permissions_count
 
@@ -47,7 +47,7 @@ def manifest(number: int, **fields: Any) -> Manifest:
 
 @pytest.fixture
 def snapshots(tmp_path: Path) -> Snapshots:
-    return Snapshots(Objects(tmp_path), "n")
+    return Snapshots(LocalObjects(tmp_path), "n")
 
 
 def file(tmp_path: Path, number: int) -> Path:
@@ -136,7 +136,7 @@ def test_foreign_files_are_no_snapshots(name: str, snapshots: Snapshots, tmp_pat
 
 
 def publish_many(root: Path, pipe: Connection) -> None:
-    snapshots = Snapshots(Objects(root), "n")
+    snapshots = Snapshots(LocalObjects(root), "n")
     published = []
     while len(published) < 10:
         number = snapshots.next_number()

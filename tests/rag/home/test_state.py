@@ -11,14 +11,14 @@ from rag.checked import FORMAT, dump_checked
 from rag.errors import NewerFormat
 from rag.home.state import NO_SOURCES, State, States
 from rag.manifest import Change
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects
 
 SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
 def states(tmp_path: Path) -> States:
-    return States(Objects(tmp_path), "n")
+    return States(LocalObjects(tmp_path), "n")
 
 
 def published(states: States, state: State) -> State:
@@ -107,7 +107,7 @@ def test_a_newer_format_is_left_alone(states: States, tmp_path: Path) -> None:
 
 
 def write_many(root: Path, who: str) -> None:
-    states = States(Objects(root), "n")
+    states = States(LocalObjects(root), "n")
     for number in range(5):
         published(states, State(title=f"{who}{number}"))
 

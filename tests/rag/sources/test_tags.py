@@ -12,7 +12,7 @@ from rag.errors import Damaged, NewerFormat, NotFound, TagInvalid
 from rag.sources.tag_store import Tags
 from rag.sources.tags import MOST, alike, changed, clean_tag, known_tags, refuse_absent
 from rag.storage.lease import lease
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, lying, names, notebook, opened, python, said, text_of
 
@@ -21,7 +21,7 @@ A, B = {"a": "a.txt"}, {"b": "b.txt"}
 
 @pytest.fixture
 def tags(tmp_path: Path) -> Tags:
-    return Tags(Objects(tmp_path), "n")
+    return Tags(LocalObjects(tmp_path), "n")
 
 
 def stored(tmp_path: Path) -> list[str]:
@@ -111,8 +111,8 @@ def test_tags_survive_a_restart_and_doing_it_twice_writes_once(tags: Tags, tmp_p
     for _ in range(2):
         tags.change(lambda of: changed(of, A, ["tax"]))
     assert stored(tmp_path) == ["00000001.json"]
-    assert Tags(Objects(tmp_path), "n").newest().of == {"a": ("tax",)}
-    assert Tags(Objects(tmp_path), "other").newest().of == {}
+    assert Tags(LocalObjects(tmp_path), "n").newest().of == {"a": ("tax",)}
+    assert Tags(LocalObjects(tmp_path), "other").newest().of == {}
 
 
 def test_old_objects_are_pruned_and_the_last_ones_kept(tags: Tags, tmp_path: Path):
@@ -124,7 +124,7 @@ def test_old_objects_are_pruned_and_the_last_ones_kept(tags: Tags, tmp_path: Pat
 
 def test_a_change_that_is_lapped_is_done_again(tags: Tags, tmp_path: Path):
     """A writer sleeps between looking and creating; meanwhile so many others write that its number is free again."""
-    late = Tags(Objects(tmp_path), "n")
+    late = Tags(LocalObjects(tmp_path), "n")
     asked = []
 
     def slow(of):
@@ -143,10 +143,10 @@ def test_a_change_that_is_lapped_is_done_again(tags: Tags, tmp_path: Path):
 TAGGER = """
     import json, sys
     from pathlib import Path
-    from rag.storage.objects import Objects
+    from rag.storage.objects import LocalObjects
     from rag.sources.tag_store import Tags
     from rag.sources.tags import changed
-    tags, who = Tags(Objects(Path(sys.argv[1])), "n"), sys.argv[2]
+    tags, who = Tags(LocalObjects(Path(sys.argv[1])), "n"), sys.argv[2]
     for number in range(15):
         tags.change(lambda of: changed(of, {"shared": "x", f"{who}-{number}": "y"}, [f"{who}{number % 4}"]))
     print(json.dumps("done"))
@@ -229,13 +229,13 @@ def test_a_repair_undoes_nothing_that_comes_between(tags: Tags, tmp_path: Path):
                 tags.change(lambda of: changed(of, A, ["between"]))
             return found
 
-    assert Late(Objects(tmp_path), "n").repair() == []
+    assert Late(LocalObjects(tmp_path), "n").repair() == []
     assert tags.newest().of == {"a": ("between", "first")}
 
 
 def test_tags_of_a_newer_ragbook_are_left_alone(tags: Tags, tmp_path: Path):
     body = {"format": 99, "number": 1, "tags": {}}
-    Objects(tmp_path).create("notebooks/n/tags/00000001.json", dump_checked(body))
+    LocalObjects(tmp_path).create("notebooks/n/tags/00000001.json", dump_checked(body))
     for act in (tags.newest, tags.damaged, lambda: tags.change(lambda of: changed(of, A, ["tax"]))):
         with pytest.raises(NewerFormat, match="storage format 99"):
             act()

@@ -17,7 +17,7 @@ from rag.spaces.admission import Admission
 from rag.spaces.canary import CANARY_COSINE, CANARY_TEXTS
 from rag.spaces.saved import Spaces
 from rag.spaces.space import Space
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects
 from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of
 
 REMOTE = Config(embedder="openai-compatible", embed_model="m", embed_base_url="http://localhost:1/v1")
@@ -34,7 +34,7 @@ def silent() -> Embedder:
 
 @pytest.fixture
 def spaces(tmp_path: Path) -> Spaces:
-    return Spaces(Objects(tmp_path))
+    return Spaces(LocalObjects(tmp_path))
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_where_queries_are_embedded_in_another_way_both_are_compared(
             "query_vectors": base64.b64encode(queries.tobytes()).decode(),
         },
     }
-    Objects(tmp_path).create(f"{spaces.folder(prefixed.fingerprint)}/space.json", dump_checked(body))
+    LocalObjects(tmp_path).create(f"{spaces.folder(prefixed.fingerprint)}/space.json", dump_checked(body))
     admission.check(prefixed, embedder)
     assert embedder.usage.texts == 16
     with pytest.raises(SpaceRefused):
@@ -301,8 +301,8 @@ def test_a_variant_of_another_dimension_is_recognised_too(admission: Admission, 
 
 def test_a_canary_that_was_paid_for_serves_only_for_its_settings_and_only_soon(tmp_path: Path) -> None:
     for admission, config in (
-        (Admission(Spaces(Objects(tmp_path / "a"))), replace(REMOTE, embed_base_url="http://elsewhere:2/v1")),
-        (Admission(Spaces(Objects(tmp_path / "b")), fresh_seconds=-1.0), REMOTE),
+        (Admission(Spaces(LocalObjects(tmp_path / "a"))), replace(REMOTE, embed_base_url="http://elsewhere:2/v1")),
+        (Admission(Spaces(LocalObjects(tmp_path / "b")), fresh_seconds=-1.0), REMOTE),
     ):
         space = admission.branch(live(), REMOTE)
         embedder = live()

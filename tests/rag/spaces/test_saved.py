@@ -16,7 +16,7 @@ from rag.fingerprint import fingerprint
 from rag.spaces.canary import CANARY_TEXTS
 from rag.spaces.saved import Spaces, draft
 from rag.spaces.space import Space
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects
 
 REMOTE = Config(embedder="openai-compatible", embed_model="m", embed_base_url="http://localhost:1/v1")
 
@@ -33,7 +33,7 @@ def space_of(config: Config = REMOTE, dimensions: int = 64, **fields) -> Space:
 
 @pytest.fixture
 def spaces(tmp_path: Path) -> Spaces:
-    return Spaces(Objects(tmp_path))
+    return Spaces(LocalObjects(tmp_path))
 
 
 def saved_file(tmp_path: Path) -> Path:

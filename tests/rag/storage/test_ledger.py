@@ -7,15 +7,15 @@ import pytest
 
 from rag.errors import StoreUnavailable
 from rag.storage.ledger import Ledger, entry
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects
 from tests.notebooks import python, said
 
 WRITER = """
     import sys
     from pathlib import Path
     from rag.storage.ledger import Ledger, entry
-    from rag.storage.objects import Objects
-    ledger = Ledger(Objects(Path(sys.argv[1])))
+    from rag.storage.objects import LocalObjects
+    ledger = Ledger(LocalObjects(Path(sys.argv[1])))
     for number in range(40):
         ledger.record(entry("m", "build", texts=1, tokens=number, cost_usd=0.5, notebook=sys.argv[2]))
 """
@@ -29,7 +29,7 @@ def paid(**changes):
 def test_several_processes_write_and_no_line_is_lost(tmp_path):
     writers = [python(WRITER, tmp_path, name) for name in ("one", "two", "one")]
     assert [(child.communicate(timeout=120)[1], child.returncode) for child in writers] == [("", 0)] * 3
-    ledger = Ledger(Objects(tmp_path))
+    ledger = Ledger(LocalObjects(tmp_path))
     assert len(list(ledger.entries())) == 120
     assert len(list(ledger.folder().glob("*/*.jsonl"))) == 3
     assert [(one.group, one.calls, one.tokens, one.cost_usd) for one in ledger.spent("notebook")] == [
@@ -39,17 +39,17 @@ def test_several_processes_write_and_no_line_is_lost(tmp_path):
 
 
 def test_what_is_written_comes_back(tmp_path):
-    ledger = Ledger(Objects(tmp_path))
+    ledger = Ledger(LocalObjects(tmp_path))
     assert list(ledger.entries()) == ledger.spent("day") == []
     assert not ledger.folder().exists()
     lines = [paid(), paid(cost_usd=None, snapshot=3, space="ff", notebook="ё", purpose="question")]
     for line in lines:
         ledger.record(line)
-    assert list(Ledger(Objects(tmp_path)).entries()) == lines
+    assert list(Ledger(LocalObjects(tmp_path)).entries()) == lines
 
 
 def test_a_line_cut_short_is_passed_over(tmp_path):
-    ledger = Ledger(Objects(tmp_path))
+    ledger = Ledger(LocalObjects(tmp_path))
     ledger.record(paid())
     ledger.record(paid(tokens=99))
     (path,) = ledger.folder().glob("*/*.jsonl")
@@ -57,11 +57,11 @@ def test_a_line_cut_short_is_passed_over(tmp_path):
     path.write_bytes(content[:-12])
     with (path.parent / "other.jsonl").open("wb") as odd:
         odd.write(b'\xff\xfe\n[1, 2]\n{"time": "x"}\nnull\n\n')
-    assert [one.tokens for one in Ledger(Objects(tmp_path)).entries()] == [10]
+    assert [one.tokens for one in Ledger(LocalObjects(tmp_path)).entries()] == [10]
 
 
 def test_unknown_is_not_nothing(tmp_path):
-    ledger = Ledger(Objects(tmp_path))
+    ledger = Ledger(LocalObjects(tmp_path))
     ledger.record(paid(cost_usd=None))
     (alone,) = ledger.spent("model")
     assert (alone.calls, alone.unpriced, alone.cost_usd, alone.cost) == (1, 1, None, "cost unknown")
@@ -74,7 +74,7 @@ def test_unknown_is_not_nothing(tmp_path):
 
 
 def test_totals_by_everything(tmp_path):
-    ledger = Ledger(Objects(tmp_path))
+    ledger = Ledger(LocalObjects(tmp_path))
     for line in (
         replace(paid(), time="2026-01-01T23:59:59.999Z"),
         replace(paid(model="n", purpose="canary"), time="2026-01-02T00:00:00.000Z"),
@@ -93,7 +93,7 @@ def test_totals_by_everything(tmp_path):
 
 
 def test_a_cut_line_does_not_swallow_the_next(tmp_path):
-    ledger = Ledger(Objects(tmp_path))
+    ledger = Ledger(LocalObjects(tmp_path))
     ledger.record(paid(tokens=1))
     ledger.record(paid(tokens=2))
     (path,) = ledger.folder().glob("*/*.jsonl")
@@ -105,7 +105,7 @@ def test_a_cut_line_does_not_swallow_the_next(tmp_path):
 
 
 def test_what_cannot_be_written_waits_and_is_written_once(tmp_path):
-    ledger = Ledger(Objects(tmp_path))
+    ledger = Ledger(LocalObjects(tmp_path))
     ledger.record(paid(tokens=1))
     (folder,) = ledger.folder().iterdir()
     away = folder.rename(tmp_path / "away")
@@ -116,7 +116,7 @@ def test_what_cannot_be_written_waits_and_is_written_once(tmp_path):
         ledger.check()
     folder.unlink()
     away.rename(folder)
-    Ledger(Objects(tmp_path)).record(paid(tokens=3))
+    Ledger(LocalObjects(tmp_path)).record(paid(tokens=3))
     ledger.settle()
     assert [one.tokens for one in ledger.entries()] == [1, 2, 3]
 
@@ -125,7 +125,7 @@ def test_a_line_that_only_half_fits_is_taken_back(tmp_path):
     out = said(python(HALF, tmp_path))
     assert "No space left" in out["failure"]
     assert out["left"] == out["before"]
-    assert [one.tokens for one in Ledger(Objects(tmp_path)).entries()] == [1, 2]
+    assert [one.tokens for one in Ledger(LocalObjects(tmp_path)).entries()] == [1, 2]
 
 
 HALF = """
@@ -133,8 +133,8 @@ HALF = """
     from pathlib import Path
     from rag.errors import DiskFull
     from rag.storage.ledger import Ledger, entry
-    from rag.storage.objects import Objects
-    ledger = Ledger(Objects(Path(sys.argv[1])))
+    from rag.storage.objects import LocalObjects
+    ledger = Ledger(LocalObjects(Path(sys.argv[1])))
     def record(tokens):
         ledger.record(entry("m", "build", texts=1, tokens=tokens, cost_usd=0.5, notebook="main"))
     record(1)
@@ -155,7 +155,7 @@ HALF = """
 
 
 def test_lines_that_are_no_entries_spoil_no_total(tmp_path):
-    ledger = Ledger(Objects(tmp_path))
+    ledger = Ledger(LocalObjects(tmp_path))
     good = paid(model="a\u2028b\x85c")
     ledger.record(good)
     (path,) = ledger.folder().glob("*/*.jsonl")
@@ -172,7 +172,7 @@ def test_every_grouping_of_two_writers_one_torn_and_unknown_costs(tmp_path):
     # The other process first, so that its file is whole when it is torn.
     first = python(WRITER, tmp_path, "one")
     assert first.communicate(timeout=120)[1] == ""
-    ledger = Ledger(Objects(tmp_path))
+    ledger = Ledger(LocalObjects(tmp_path))
     (theirs,) = ledger.folder().glob("*/*.jsonl")
     theirs.write_bytes(theirs.read_bytes()[:-30])  # the 40th line, of 39 tokens
     day = theirs.parent.name
@@ -191,7 +191,7 @@ def test_every_grouping_of_two_writers_one_torn_and_unknown_costs(tmp_path):
 
 def test_a_line_after_one_that_was_cut_is_a_line_of_its_own(tmp_path):
     """As on a disk that was full and has room again: the process goes on in the same file."""
-    ledger = Ledger(Objects(tmp_path))
+    ledger = Ledger(LocalObjects(tmp_path))
     ledger.record(paid(tokens=1))
     ledger.record(paid(tokens=2))
     path = next(ledger.folder().glob("*/*.jsonl"))
@@ -213,8 +213,8 @@ def test_what_waits_is_tried_once_more_when_the_process_ends(tmp_path, cured):
         from pathlib import Path
         from rag.errors import StoreError
         from rag.storage.ledger import Ledger, entry
-        from rag.storage.objects import Objects
-        ledger = Ledger(Objects(Path(sys.argv[1])))
+        from rag.storage.objects import LocalObjects
+        ledger = Ledger(LocalObjects(Path(sys.argv[1])))
         for texts in (1, 2):
             try:
                 ledger.record(entry("m", "build", texts=texts, tokens=9, cost_usd=0.5, notebook="n"))
@@ -229,6 +229,6 @@ def test_what_waits_is_tried_once_more_when_the_process_ends(tmp_path, cured):
     )
     out, err = child.communicate(timeout=120)
     assert (child.returncode, out, err) == (0, "", "")
-    found = [one.texts for one in Ledger(Objects(tmp_path)).entries()] if cured else []
+    found = [one.texts for one in Ledger(LocalObjects(tmp_path)).entries()] if cured else []
     assert found == ([1, 2] if cured else [])
     assert (tmp_path / "ledger").is_file() != cured

@@ -9,7 +9,7 @@ import pytest
 
 from rag.errors import Damaged, NotFound, NotWritable
 from rag.storage.numbered import Numbered
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects, Objects
 
 
 def parsed(content: bytes, name: str) -> str:
@@ -21,7 +21,7 @@ def parsed(content: bytes, name: str) -> str:
 
 @pytest.fixture
 def numbered(tmp_path: Path) -> Numbered[str]:
-    return Numbered(Objects(tmp_path), "notebooks/n/state", parsed)
+    return Numbered(LocalObjects(tmp_path), "notebooks/n/state", parsed)
 
 
 def test_numbers_begin_with_one_and_grow(numbered: Numbered[str]) -> None:

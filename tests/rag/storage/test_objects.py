@@ -14,7 +14,7 @@ import pytest
 from rag.errors import AlreadyExists, ConfigError, DiskFull, NotFound, NotWritable, StoreUnavailable
 from rag.storage.durable import make_folder
 from rag.storage.failures import translate
-from rag.storage.objects import TEMPORARY, Objects, open_home
+from rag.storage.objects import TEMPORARY, LocalObjects, open_home
 from tests.privileges import permissions_count
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -38,7 +38,7 @@ def in_child(target: Callable[..., None], *arguments: Any) -> Any:
 
 
 def test_what_was_created_is_there(tmp_path: Path) -> None:
-    objects = Objects(tmp_path / "home")
+    objects = LocalObjects(tmp_path / "home")
     assert not (tmp_path / "home").exists()
     objects.create("a/b/c.json", b"bytes")
     assert objects.get("a/b/c.json") == b"bytes"
@@ -49,7 +49,7 @@ def test_what_was_created_is_there(tmp_path: Path) -> None:
 
 
 def test_looking_creates_nothing(tmp_path: Path) -> None:
-    objects = Objects(tmp_path / "home")
+    objects = LocalObjects(tmp_path / "home")
     assert objects.names("a") == objects.folders("a") == []
     assert not objects.exists("a")
     objects.delete("a/b")
@@ -59,7 +59,7 @@ def test_looking_creates_nothing(tmp_path: Path) -> None:
 
 
 def test_an_existing_object_is_not_touched(tmp_path: Path) -> None:
-    objects = Objects(tmp_path)
+    objects = LocalObjects(tmp_path)
     objects.create("a/1.json", b"first")
     with pytest.raises(AlreadyExists, match=r"a/1\.json exists already"):
         objects.create("a/1.json", b"second")
@@ -68,7 +68,7 @@ def test_an_existing_object_is_not_touched(tmp_path: Path) -> None:
 
 
 def race(pipe: Connection, root: Path, start: Any, who: int) -> None:
-    objects = Objects(root)
+    objects = LocalObjects(root)
     won = []
     for number in range(20):
         start.wait(60)
@@ -90,7 +90,7 @@ def test_of_eight_processes_one_wins_each_race(tmp_path: Path) -> None:
     for child in children:
         child.join(60)
     assert sorted(number for numbers in won.values() for number in numbers) == list(range(20))
-    objects = Objects(tmp_path)
+    objects = LocalObjects(tmp_path)
     for who, numbers in won.items():
         for number in numbers:
             assert objects.get(f"m/{number:03d}.json") == b"%d" % who * 1000
@@ -98,7 +98,7 @@ def test_of_eight_processes_one_wins_each_race(tmp_path: Path) -> None:
 
 
 def test_names_are_sorted_and_leave_out_what_is_no_object(tmp_path: Path) -> None:
-    objects = Objects(tmp_path)
+    objects = LocalObjects(tmp_path)
     for number in (10, 2, 1, 30):
         objects.create(f"m/{number:08d}.json", b"")
     objects.create("m/deeper/1.json", b"")
@@ -114,7 +114,7 @@ def test_names_are_sorted_and_leave_out_what_is_no_object(tmp_path: Path) -> Non
     ["a b", "a%20b", "#1.json", "a?b", "ü", "e\u0301", "a*[b]", "a\\b", "a:b", "~", "'\"", "%2e%2e", "日本", "a" * 200],
 )
 def test_odd_names_mean_themselves(name: str, tmp_path: Path) -> None:
-    objects = Objects(tmp_path / name)
+    objects = LocalObjects(tmp_path / name)
     objects.create(f"f/{name}", name.encode())
     assert objects.get(f"f/{name}") == name.encode()
     assert objects.names("f") == [f"f/{name}"]
@@ -124,7 +124,7 @@ def test_odd_names_mean_themselves(name: str, tmp_path: Path) -> None:
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    objects = Objects(tmp_path)
+    objects = LocalObjects(tmp_path)
 
     def half(path: Path) -> None:
         path.write_bytes(b"half")
@@ -146,7 +146,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
 def fill(pipe: Connection, root: Path) -> None:
     # Files of this process end at 64 kB: the write fails half-way, as on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
-    objects = Objects(root)
+    objects = LocalObjects(root)
     objects.create("m/1.json", b"x" * 60_000)
     try:
         objects.create("m/2.json", b"x" * 100_000)
@@ -160,12 +160,12 @@ def test_a_full_disk_is_named_and_leaves_what_was_there(tmp_path: Path) -> None:
     sentence = in_child(fill, tmp_path)
     assert sentence == "No space left while writing m/2.json. Free some space and try again; what was saved is safe."
     assert everything(tmp_path) == ["m/1.json"]
-    assert len(Objects(tmp_path).get("m/1.json")) == 60_000
+    assert len(LocalObjects(tmp_path).get("m/1.json")) == 60_000
 
 
 def forbidden(pipe: Connection, root: Path) -> None:
     with permissions_count():
-        objects = Objects(root)
+        objects = LocalObjects(root)
         said = []
         for attempt in (
             lambda: objects.create("closed/2.json", b"new"),
@@ -185,7 +185,7 @@ def forbidden(pipe: Connection, root: Path) -> None:
 
 
 def test_permissions_are_named(tmp_path: Path) -> None:
-    objects = Objects(tmp_path)
+    objects = LocalObjects(tmp_path)
     objects.create("closed/1.json", b"old")
     objects.create("secret/1.json", b"old")
     (tmp_path / "closed").chmod(0o555)
@@ -202,7 +202,7 @@ def test_permissions_are_named(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_place_of_an_object_is_no_object(tmp_path: Path) -> None:
     (tmp_path / "m" / "1.json").mkdir(parents=True)
-    objects = Objects(tmp_path)
+    objects = LocalObjects(tmp_path)
     assert not objects.exists("m/1.json")
     assert objects.names("m") == []
     with pytest.raises((StoreUnavailable, NotFound)):
@@ -214,12 +214,12 @@ def test_a_folder_in_the_place_of_an_object_is_no_object(tmp_path: Path) -> None
 def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(b"")
     with pytest.raises(StoreUnavailable, match=r"m/1\.json cannot be used: Not a directory"):
-        Objects(tmp_path).create("m/1.json", b"")
-    assert Objects(tmp_path).names("m") == []
+        LocalObjects(tmp_path).create("m/1.json", b"")
+    assert LocalObjects(tmp_path).names("m") == []
 
 
 def test_a_home_that_vanished_is_not_found(tmp_path: Path) -> None:
-    objects = Objects(tmp_path / "home")
+    objects = LocalObjects(tmp_path / "home")
     objects.create("a/1.json", b"")
     (tmp_path / "home").rename(tmp_path / "elsewhere")
     with pytest.raises(NotFound):

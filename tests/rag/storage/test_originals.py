@@ -9,7 +9,7 @@ import pytest
 
 from rag.errors import NotWritable, SourceTooLarge
 from rag.storage.digests import MAX_BYTES
-from rag.storage.objects import Objects
+from rag.storage.objects import LocalObjects
 from rag.storage.originals import Originals
 from tests.privileges import permissions_count
 
@@ -26,7 +26,7 @@ def files(folder: Path) -> list[Path]:
 
 @pytest.fixture
 def originals(tmp_path: Path) -> Originals:
-    return Originals(Objects(tmp_path / "home"))
+    return Originals(LocalObjects(tmp_path / "home"))
 
 
 @pytest.fixture
