@@ -9,7 +9,7 @@ import pytest
 
 from rag.errors import Damaged, NotFound, NotWritable
 from rag.storage.numbered import Numbered
-from rag.storage.objects import LocalObjects, Objects
+from rag.storage.objects import LocalObjects
 
 
 def parsed(content: bytes, name: str) -> str:
@@ -78,7 +78,7 @@ def test_a_folder_takes_a_number_and_is_damage(numbered: Numbered[str], tmp_path
         numbered.get(2)
 
 
-class Closed(Objects):
+class Closed(LocalObjects):
     """Objects that nobody may read."""
 
     def get(self, name: str) -> bytes:
