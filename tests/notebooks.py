@@ -20,6 +20,7 @@ from rag.config import Config
 from rag.notebook import Notebook
 from rag.sources.incoming import Incoming
 from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of
+from tests.waiting import CEILING
 
 ROOT = Path(__file__).resolve().parents[1]
 CANARY = 8
@@ -139,6 +140,6 @@ def python(script: str, *arguments: object, **environment: str) -> subprocess.Po
 
 def said(child: subprocess.Popen[str]) -> Any:
     """What a second process printed, as JSON."""
-    out, err = child.communicate(timeout=120)
+    out, err = child.communicate(timeout=CEILING)
     assert child.returncode == 0, err
     return json.loads(out)

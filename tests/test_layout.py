@@ -28,6 +28,7 @@ from tests.layout import (
     name_of,
     within,
 )
+from tests.waiting import CEILING
 
 BANNED_NAMES = ("utils", "helpers", "common", "manager", "service", "data", "info", "process", "handle")
 MODELS = (
@@ -241,7 +242,7 @@ def loaded_after(code: str, *arguments: object) -> list[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=CEILING,
     )
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.splitlines()[-1].split()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rag.config import NAMES
 from tests.notebooks import ROOT
+from tests.waiting import CEILING
 
 README = (ROOT / "README.md").read_text("utf-8")
 
@@ -27,7 +28,7 @@ def test_its_python_runs(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=CEILING,
         env={**kept, "PYTHONPATH": str(ROOT)},
     )
     assert run.returncode == 0, run.stderr
@@ -48,6 +49,6 @@ def test_its_commands_are_those_there_are() -> None:
     for cell in re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE):
         named |= {quoted.split()[0] for quoted in re.findall(r"`(.+?)`", cell)}
     usage = subprocess.run(
-        [sys.executable, "-m", "rag", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "rag", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=CEILING
     )
     assert named == set(re.findall(r"^    ([a-z-]+)(?: |$)", usage.stdout, re.MULTILINE))

@@ -17,6 +17,7 @@ import pytest
 from rag.storage.originals import Originals
 from tests.golden.make import book_of, golden
 from tests.notebooks import ROOT, opened
+from tests.waiting import CEILING
 
 PAGE = (ROOT / "docs" / "storage.md").read_text("utf-8")
 CODE = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -33,7 +34,7 @@ def read(notebook: Path, folder: Path) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=CEILING,
         env=environment,
     )
 

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import rag
 from tests.app.walking import HANDBOOK, OUTAGE
+from tests.waiting import CEILING
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -42,7 +43,7 @@ def open_page() -> Callable[..., AppTest]:
     """Open a page as a browser would that comes through the Notebook page."""
 
     def opened(page: str = "", **query: str) -> AppTest:
-        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=CEILING)
         at.query_params.update(query)
         at.run()
         if page:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rag.notebook import Notebook
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import file, settings
 from tests.servers import Misbehaving, failure, talk
+from tests.waiting import CEILING, FOREVER, until
 from ui.notebook.asking import FRAMES, LOOKS, Asking, _follow
 
 
@@ -38,12 +40,12 @@ def opened(tmp_path: Path, misbehaving: Misbehaving) -> Opened:
 
 
 def test_a_stop_ends_the_request_and_keeps_what_had_come(opened: Opened, misbehaving: Misbehaving) -> None:
-    misbehaving.play(talk(["Owls hunt at night [1]. "] * 1000, pause=2.0))
+    misbehaving.play(talk(["Owls hunt at night [1]. "] * 1000, pause=FOREVER))
     asking = Asking(opened, "When do owls hunt at night?")
     while not asking.text:
         assert asking.next(1.0) is None
-    answer = asking.stop()
-    assert misbehaving.gone.get(timeout=1.0)
+    answer = asking.stop() or until(lambda: asking.next(1.0))
+    assert misbehaving.gone.get(timeout=CEILING)
     assert answer is not None
     assert (answer.kind, answer.text) == ("stopped", "Owls hunt at night [1]. ")
     assert answer.notes[-1].startswith("Stopped by you")
@@ -52,12 +54,12 @@ def test_a_stop_ends_the_request_and_keeps_what_had_come(opened: Opened, misbeha
 
 
 def test_a_stop_while_the_server_is_silent(opened: Opened, misbehaving: Misbehaving) -> None:
-    misbehaving.play(talk(["never"], silence=30.0))
+    misbehaving.play(talk(["never"], silence=FOREVER))
     asking = Asking(opened, "When do owls hunt at night?")
     while not misbehaving.requests:
         assert asking.next(0.05) is None
-    answer = asking.stop()
-    assert misbehaving.gone.get(timeout=1.0)
+    answer = asking.stop() or until(lambda: asking.next(1.0))
+    assert misbehaving.gone.get(timeout=CEILING)
     assert answer is not None
     assert (answer.kind, answer.text) == ("stopped", "")
     assert answer.passages[0].source == "owls.txt"
@@ -78,12 +80,17 @@ def test_words_are_drawn_in_frames(opened: Opened, misbehaving: Misbehaving) -> 
 
 def test_something_is_drawn_while_no_words_come(opened: Opened, misbehaving: Misbehaving) -> None:
     """Streamlit notices its stop button only where something is drawn."""
-    misbehaving.play(talk(["late"], silence=1.0))
     body: Any
     line: Any
     body, line = Drawn(), Drawn()
-    _follow(Asking(opened, "When do owls hunt at night?"), body, line)
-    assert len(line.shown) > 1.0 * LOOKS / 2
+
+    def late(handler: BaseHTTPRequestHandler, asked: dict[str, Any]) -> None:
+        """Silent until a stop button could have been noticed several times."""
+        until(lambda: len(line.shown) > LOOKS / 2)
+        talk(["late"])(handler, asked)
+
+    misbehaving.play(late)
+    assert _follow(Asking(opened, "When do owls hunt at night?"), body, line).text == "late"
     assert LOOKS >= 10  # with the engine's twentieth of a second, within 200 ms
 
 

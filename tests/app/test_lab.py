@@ -12,6 +12,7 @@ from rag.evaluation import job as trials
 from rag.evaluation.question_set import Question, QuestionSet
 from rag.evaluation.trial import Side, Trial
 from tests.app.walking import HANDBOOK, words
+from tests.waiting import CEILING
 
 Open = Callable[..., AppTest]
 SET = "\n".join(
@@ -32,7 +33,7 @@ def upload(at: AppTest, content: bytes = SET, name: str = "set.jsonl") -> None:
 def finish(at: AppTest, notebook: rag.Notebook) -> Trial:
     job = trials.current(notebook)
     assert job is not None
-    job.wait(60)
+    job.wait(CEILING)
     assert not job.running
     at.run()
     assert not at.exception

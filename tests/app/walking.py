@@ -6,6 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 import rag
 from rag import jobs
+from tests.waiting import CEILING
 
 HANDBOOK = b"# Refunds\n\nUnits may be returned within 30 days of delivery. Opened kits are store credit only.\n"
 OUTAGE = b"# Incidents\n\nThe gateway outage of August was caused by a retry loop without back-off.\n"
@@ -15,7 +16,7 @@ def finish_job(at: AppTest, notebook: rag.Notebook) -> None:
     """Wait for the notebook's job, then let the page show what it came to."""
     job = jobs.current(notebook)
     assert job is not None
-    job.wait(60)
+    job.wait(CEILING)
     assert not job.running
     at.run()
 

@@ -7,8 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.waiting import CEILING, until
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "screenshots"
@@ -30,6 +30,7 @@ FLAGS = [
     "--disable-sync",
     "--hide-scrollbars",
 ]
+expect.set_options(timeout=1000 * CEILING)  # milliseconds; five seconds by default
 
 
 @contextmanager
@@ -55,7 +56,7 @@ def serving(home: Path, **environment: str) -> Iterator[str]:
     finally:
         server.terminate()
         try:
-            server.wait(20)
+            server.wait(CEILING)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
@@ -64,15 +65,15 @@ def serving(home: Path, **environment: str) -> Iterator[str]:
 
 
 def _wait_until_healthy(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    def healthy() -> bool:
         assert server.poll() is None, log.read_text(errors="replace")
         try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise AssertionError(f"the server did not come up: {log.read_text(errors='replace')}")
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=CEILING):
+                return True
+        except OSError:
+            return False
+
+    until(healthy)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def open_browser(browser: Browser) -> Iterator[Callable[..., Page]]:
             )
             stack.callback(context.close)
             page = context.new_page()
-            page.set_default_timeout(60_000)
+            page.set_default_timeout(1000 * CEILING)
 
             def requested(request: object) -> None:
                 url = str(getattr(request, "url", ""))
@@ -127,7 +128,13 @@ def settled(page: Page) -> None:
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
 
 
+def becomes(page: Page, state: Callable[[], bool]) -> None:
+    """Wait until `state()` is true of something beside the page, which goes on meanwhile."""
+    until(state, pause=lambda seconds: page.wait_for_timeout(1000 * seconds))
+
+
 def shot(page: Page, name: str) -> None:
-    """Keep a picture in the ignored folder `screenshots/`."""
+    """Keep a picture in the ignored folder `screenshots/`, once its letters are there."""
+    page.evaluate("document.fonts.ready")
     SCREENSHOTS.mkdir(exist_ok=True)
     page.screenshot(path=str(SCREENSHOTS / f"{name}.png"))

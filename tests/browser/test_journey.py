@@ -56,7 +56,7 @@ def test_upload_ask_restart(tmp_path: Path, files: list[Path], open_browser: Cal
         page.get_by_role("button", name="Add documents").first.click()
         expect(page.get_by_role("heading", name="Library")).to_be_visible()
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files([str(path) for path in files])
-        expect(page.locator('[data-hook="outcome"]')).to_contain_text("BUILT", timeout=120_000)
+        expect(page.locator('[data-hook="outcome"]')).to_contain_text("BUILT")
         settled(page)
         shot(page, "2-library-built")
         for path in files:
@@ -86,7 +86,7 @@ def test_upload_ask_restart(tmp_path: Path, files: list[Path], open_browser: Cal
         expect(page.locator("body")).to_contain_text("retried failed publishes without limit")
         page.goto(f"{address}/library")
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(str(files[0]))
-        expect(page.locator('[data-hook="outcome"]')).to_contain_text("UNCHANGED", timeout=60_000)
+        expect(page.locator('[data-hook="outcome"]')).to_contain_text("UNCHANGED")
     assert sorted((home / "default" / "notebooks" / "main" / "manifests").iterdir()) == published
     receipt = json.loads(published[0].read_text())["receipt"]
     assert receipt["texts"] == json.loads(published[0].read_text())["counts"]["chunks"]
@@ -97,7 +97,7 @@ def test_sample_library(tmp_path: Path, open_browser: Callable[..., Page]) -> No
         page = open_browser()
         page.goto(address)
         page.get_by_role("button", name="Use the sample library").click()
-        expect(page.locator("body")).to_contain_text("BUILT", timeout=120_000)
+        expect(page.locator("body")).to_contain_text("BUILT")
         expect(page.locator(".st-key-card_index")).to_contain_text("HIT")
         for dark, phone in ((False, False), (True, False), (False, True), (True, True)):
             look = open_browser(dark=dark, phone=phone)
@@ -105,7 +105,6 @@ def test_sample_library(tmp_path: Path, open_browser: Callable[..., Page]) -> No
                 look.goto(f"{address}/{name}")
                 expect(look.get_by_role("heading").first).to_be_visible()
                 settled(look)
-                look.wait_for_timeout(300)
                 shot(look, f"look-{name or 'notebook'}-{'dark' if dark else 'light'}-{'phone' if phone else 'desktop'}")
 
 
@@ -143,7 +142,7 @@ def test_documents_cannot_run_anything(tmp_path: Path, open_browser: Callable[..
         page = open_browser()
         page.goto(f"{address}/library")
         page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files([upload, word])
-        expect(page.locator('[data-hook="outcome"]')).to_contain_text("BUILT", timeout=120_000)
+        expect(page.locator('[data-hook="outcome"]')).to_contain_text("BUILT")
         expect(page.locator(".st-key-card_job")).to_contain_text(name)
         ask(page, address, "What is the annual fee of the garden club?")
         expect(page.locator("body")).to_contain_text("42 euros")
@@ -161,5 +160,5 @@ def ask(page: Page, address: str, question: str) -> None:
     box = page.get_by_test_id("stChatInputTextArea")
     box.fill(question)
     box.press("Enter")
-    expect(page.locator('[data-hook="receipt"]').last).to_be_visible(timeout=60_000)
+    expect(page.locator('[data-hook="receipt"]').last).to_be_visible()
     settled(page)

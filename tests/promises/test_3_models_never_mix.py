@@ -29,6 +29,7 @@ from tests.notebooks import (
     text_of,
     total_chunks,
 )
+from tests.waiting import CEILING
 
 
 def vectors(book):
@@ -292,7 +293,7 @@ class Held(CountingEmbedding):
     def _get_text_embeddings(self, texts):
         if texts[0].startswith("Entry"):
             self._arrived.set()
-            assert self._go_on.wait(60)
+            assert self._go_on.wait(CEILING)
         return super()._get_text_embeddings(texts)
 
 
@@ -323,7 +324,7 @@ def test_while_another_space_is_built_questions_are_answered_from_the_old_one_an
     thread = threading.Thread(target=lambda: outcomes.append(building.build()))
     thread.start()
     try:
-        assert model._arrived.wait(60)
+        assert model._arrived.wait(CEILING)
         told = {name: said(python(ASKING, tmp_path, name)) for name in ("counting", "other")}
         here = opened(notebook(tmp_path, CountingEmbedding())).search("What does Entry 0-3 tell of?")
     finally:

@@ -25,6 +25,7 @@ from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.upkeep.history import rollback
 from tests.notebooks import answered, file, notebook, python, said, text_of
+from tests.waiting import CEILING
 
 BATCH = 2
 ACTIONS: dict[str, Callable[[Notebook], object]] = {
@@ -184,7 +185,7 @@ def test_without_a_sync_the_harness_finds_the_loss(tmp_path):
             work.mkdir()
             child(work, ["first build"], blind, 0)
         """
-    out, err = python(script, tmp_path, *blind).communicate(timeout=120)
+    out, err = python(script, tmp_path, *blind).communicate(timeout=CEILING)
     assert len(out.splitlines()) == len(blind), err
     for name in blind:
         work = tmp_path / name / "first build"

@@ -30,6 +30,7 @@ from rag.storage.ledger import Ledger
 from rag.upkeep.garbage import collect
 from tests.notebooks import ROOT, answered, file, notebook, opened, python, said, settings, text_of
 from tests.servers import Misbehaving, failure, free_port, hang, misbehaving_server, status, vectors
+from tests.waiting import CEILING, FOREVER
 
 BATCH = 2
 FIRST = [file("a.txt", text_of(4, 1))]
@@ -332,7 +333,7 @@ def test_a_server_process_that_is_gone_in_the_middle_of_a_build(tmp_path):
     ("broken", "said"),
     [
         (failure(503, "going down"), "failed (status 503): going down. Try again, or look at the server."),
-        (hang(5), "did not answer in time. Try again, or look at the server."),
+        (hang(FOREVER), "did not answer in time. Try again, or look at the server."),
         (failure(429, "You exceeded your current quota", "insufficient_quota"), "Add credit there."),
         (failure(401, "no such key"), "Set OPENAI_API_KEY."),
         (status(404, {"error": "no such model"}), "RAGBOOK_EMBED_BASE_URL."),
@@ -349,7 +350,8 @@ def test_a_question_whose_model_fails_is_searched_for_by_words(tmp_path, misbeha
 
     def made(config: Config) -> Embedder:
         model = make_embedder(config, patience=quick)
-        model.model.timeout = 0.3
+        if "did not answer" in said:
+            model.model.timeout = 2.0
         return model
 
     misbehaving.play(vectors(8))
@@ -403,7 +405,7 @@ def test_the_command_line_answers_by_words_while_nobody_listens(tmp_path, misbeh
             env=os.environ | environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=CEILING,
         )
         assert child.returncode == 0, child.stderr
         report = json.loads(child.stdout)

@@ -21,6 +21,7 @@ from rag.upkeep.purging import purge
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import answered, file, notebook, opened, paragraphs, python, settings, text_of
 from tests.promises.test_8_purged_is_in_no_file import NAME, NEW, OLD, WORD, Secret
+from tests.waiting import CEILING
 
 LONG_WORDS = "\n\n".join(
     f"Verkehrsinfrastrukturfinanzierung {number}: {WORD} am Grundstücksverkehrsamt, Absatz {number * 7}."
@@ -141,7 +142,7 @@ KILLED = """
 
 def test_a_build_that_was_killed_half_way(tmp_path):
     child = python(KILLED, tmp_path, NAME, NEW)
-    child.communicate(timeout=120)
+    child.communicate(timeout=CEILING)
     assert child.returncode == -signal.SIGKILL
     assert len(cached(tmp_path)) == 2
     model = CountingEmbedding()

@@ -14,6 +14,7 @@ from rag.progress import Event, Stage
 from rag.storage.lease import lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, text_of
+from tests.waiting import CEILING, until
 
 
 class Held(CountingEmbedding):
@@ -26,12 +27,12 @@ class Held(CountingEmbedding):
 
     def _get_text_embeddings(self, texts):
         self._arrived.set()
-        assert self._go.wait(30)
+        assert self._go.wait(CEILING)
         return super()._get_text_embeddings(texts)
 
 
 def ended(job):
-    job.wait(30)
+    job.wait(CEILING)
     assert not job.running
     assert (job.outcome is None) != (job.error is None)
     assert job.finished >= job.started
@@ -58,7 +59,7 @@ def test_one_at_a_time_per_notebook(tmp_path):
     model = Held()
     book, other = notebook(tmp_path, model), notebook(tmp_path, CountingEmbedding(), slug="other")
     job = jobs.start(book, "add", incoming=[file("a.txt", text_of(2))])
-    assert model._arrived.wait(30)
+    assert model._arrived.wait(CEILING)
     with pytest.raises(Busy, match="Adding files is still under way"):
         jobs.start(notebook(tmp_path), "build")
     assert jobs.current(book) is job
@@ -74,7 +75,7 @@ def test_cancelling_stops_within_a_batch_and_keeps_what_was_paid(tmp_path):
     model = Held()
     book = notebook(tmp_path, model, batch_size=8)
     job = jobs.start(book, "add", incoming=[file("a.txt", text_of(60))])
-    assert model._arrived.wait(30)
+    assert model._arrived.wait(CEILING)
     job.cancel()
     assert job.cancelling
     model._go.set()
@@ -105,11 +106,7 @@ def test_waiting_for_another_process_is_told(tmp_path):
     book = notebook(tmp_path, CountingEmbedding())
     with lease(book.place.folder, wait_seconds=0):
         job = jobs.start(book, "add", incoming=[file("a.txt", "One.")])
-        for _ in range(300):
-            if job.waiting_for:
-                break
-            job.wait(0.05)
-        assert "waiting for it to finish" in job.waiting_for
+        assert "waiting for it to finish" in until(lambda: job.waiting_for)
         assert job.running
     assert ended(job).outcome.verdict.name is VerdictName.BUILT
     assert job.waiting_for is None

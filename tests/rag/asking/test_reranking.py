@@ -21,6 +21,7 @@ from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM, embedder_of
 from tests.notebooks import file, notebook, opened, settings, text_of
 from tests.servers import CHAT_MODEL, GOOD_KEY, Misbehaving, hang, talk
+from tests.waiting import FOREVER
 
 QUESTION = "river stone harbour"
 
@@ -300,7 +301,7 @@ def test_a_server_orders_and_its_own_count_of_tokens_is_recorded(home, misbehavi
 
 
 def test_a_silent_server_is_given_up_and_the_fused_order_stays(home, misbehaving: Misbehaving):
-    misbehaving.play(hang(20))
+    misbehaving.play(hang(FOREVER))
     reranker = LlmReranker(chatting(misbehaving.address), timeout=0.3)
     found = reranked(home, reranker=reranker).search(QUESTION)
     assert ids(found) == fused(home)

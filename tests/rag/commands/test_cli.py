@@ -19,6 +19,7 @@ from rag.storage.lease import lease
 from tests.doubles import CountingEmbedding
 from tests.notebooks import ROOT, file, local_settings, notebook, python, said, text_of
 from tests.servers import Misbehaving, failure, talk, vectors
+from tests.waiting import CEILING
 
 BREAD = "Bread dough rises because yeast makes carbon dioxide. Salt slows the yeast down."
 WATER = "Water boils at one hundred degrees Celsius at sea level. On a mountain it boils earlier."
@@ -483,7 +484,7 @@ def program(*arguments, cwd, **kwargs):
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=CEILING,
         **kwargs,
     )
 
@@ -508,7 +509,7 @@ def test_the_program_itself(home, library, tmp_path):
             env=environment,
             stdout=closed,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=CEILING,
         )
     assert done.stderr == b""
 

@@ -14,6 +14,7 @@ from rag.evaluation.question_set import Question, QuestionSet
 from rag.evaluation.trial import Side, Trial
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import file, notebook
+from tests.waiting import CEILING
 
 SET = QuestionSet("q", tuple(Question(str(n), f"When do owls hunt {n}?", ("owls.txt",)) for n in range(5)))
 
@@ -28,7 +29,7 @@ class Held(ScriptedLLM):
     def stream_complete(self, prompt, formatted=False, **kwargs):
         if self.calls == 1:
             self._arrived.set()
-            assert self._go.wait(30)
+            assert self._go.wait(CEILING)
         return super().stream_complete(prompt, formatted, **kwargs)
 
 
@@ -47,20 +48,20 @@ def test_it_runs_beside_builds_one_at_a_time_and_keeps_its_rows_when_it_is_stopp
     book = notebook(home, CountingEmbedding(), llm=llm)
     assert trials.current(book) is None
     job = trials.start(book, trial(book))
-    assert llm._arrived.wait(30)
+    assert llm._arrived.wait(CEILING)
     assert job.title == "Running the questions"
     assert trials.current(notebook(home)) is job
     assert jobs.current(book) is None
     with pytest.raises(Busy, match="Running the questions is still under way"):
         trials.start(book, trial(book))
     build = jobs.start(book, "add", incoming=[file("new.txt", "Something new.")])
-    build.wait(30)
+    build.wait(CEILING)
     assert build.outcome.verdict.name == "UPDATED"
     trials.forget(book)
     assert trials.current(book) is job
     job.cancel()
     llm._go.set()
-    job.wait(30)
+    job.wait(CEILING)
     assert not job.running
     assert job.error is job.outcome is None
     assert job.trial.stopped
@@ -75,6 +76,6 @@ def test_a_failure_is_a_sentence_and_the_rows_stay(home):
     book = notebook(home, model)
     model.fail(11, ServerDown("The server is down."))
     job = trials.start(book, trial(book))
-    job.wait(30)
+    job.wait(CEILING)
     assert str(job.error) == "The server is down."
     assert len(job.trial.rows) == 2

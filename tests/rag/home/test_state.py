@@ -12,6 +12,7 @@ from rag.errors import NewerFormat
 from rag.home.state import NO_SOURCES, State, States
 from rag.manifest import Change
 from rag.storage.objects import LocalObjects
+from tests.waiting import CEILING
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -117,7 +118,7 @@ def test_two_writers_lose_nothing(states: States, tmp_path: Path) -> None:
     for child in children:
         child.start()
     for child in children:
-        child.join(60)
+        child.join(CEILING)
         assert child.exitcode == 0
     titles = [path.read_text("utf-8") for path in sorted(folder(tmp_path).iterdir())]
     assert len(titles) == 10

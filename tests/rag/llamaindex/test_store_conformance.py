@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import CEILING
+
 HOUSE = Path(__file__).parents[3]
 ADAPTERS = HOUSE.parent / "shared" / "peer-tests"
 # Haystack's own error types, and date strings as numbers: demands on Haystack, not on a store.
@@ -56,7 +58,7 @@ def start(suite: str, arguments: list[str], folder: Path) -> subprocess.Popen[st
         "-c",
         "pytest.ini",
         "--timeout",
-        "60",
+        str(CEILING),
         *arguments,
     ]
     command.append(f"test_conformance_{suite}.py")

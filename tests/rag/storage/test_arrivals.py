@@ -7,6 +7,7 @@ import pytest
 from rag.errors import Busy, StoreUnavailable
 from rag.storage.arrivals import by_turns
 from tests.notebooks import python
+from tests.waiting import CEILING
 
 
 def test_one_after_the_other_and_nothing_is_left(tmp_path):
@@ -29,7 +30,7 @@ def test_a_turn_ends_with_its_process(tmp_path):
         """,
         tmp_path,
     )
-    child.communicate(timeout=120)
+    child.communicate(timeout=CEILING)
     assert child.returncode == 9
     assert [path.name for path in tmp_path.iterdir()] == [".arrivals.lock"]
     with by_turns(tmp_path, wait_seconds=0):

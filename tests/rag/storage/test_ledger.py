@@ -9,6 +9,7 @@ from rag.errors import StoreUnavailable
 from rag.storage.ledger import Ledger, entry
 from rag.storage.objects import LocalObjects
 from tests.notebooks import python, said
+from tests.waiting import CEILING
 
 WRITER = """
     import sys
@@ -28,7 +29,7 @@ def paid(**changes):
 
 def test_several_processes_write_and_no_line_is_lost(tmp_path):
     writers = [python(WRITER, tmp_path, name) for name in ("one", "two", "one")]
-    assert [(child.communicate(timeout=120)[1], child.returncode) for child in writers] == [("", 0)] * 3
+    assert [(child.communicate(timeout=CEILING)[1], child.returncode) for child in writers] == [("", 0)] * 3
     ledger = Ledger(LocalObjects(tmp_path))
     assert len(list(ledger.entries())) == 120
     assert len(list(ledger.folder().glob("*/*.jsonl"))) == 3
@@ -171,7 +172,7 @@ def test_lines_that_are_no_entries_spoil_no_total(tmp_path):
 def test_every_grouping_of_two_writers_one_torn_and_unknown_costs(tmp_path):
     # The other process first, so that its file is whole when it is torn.
     first = python(WRITER, tmp_path, "one")
-    assert first.communicate(timeout=120)[1] == ""
+    assert first.communicate(timeout=CEILING)[1] == ""
     ledger = Ledger(LocalObjects(tmp_path))
     (theirs,) = ledger.folder().glob("*/*.jsonl")
     theirs.write_bytes(theirs.read_bytes()[:-30])  # the 40th line, of 39 tokens
@@ -227,7 +228,7 @@ def test_what_waits_is_tried_once_more_when_the_process_ends(tmp_path, cured):
         tmp_path,
         cured,
     )
-    out, err = child.communicate(timeout=120)
+    out, err = child.communicate(timeout=CEILING)
     assert (child.returncode, out, err) == (0, "", "")
     found = [one.texts for one in Ledger(LocalObjects(tmp_path)).entries()] if cured else []
     assert found == ([1, 2] if cured else [])

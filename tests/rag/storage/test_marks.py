@@ -9,6 +9,7 @@ import textwrap
 from rag.storage.marks import mark, read_now
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, opened, text_of
+from tests.waiting import CEILING
 
 HOLD = """
     import sys
@@ -65,10 +66,10 @@ def test_another_process_holds_and_a_killed_one_lets_go(tmp_path):
     with holder(tmp_path) as ending, holder(tmp_path) as dying:
         assert read_now(tmp_path) == {7}
         os.kill(dying.pid, signal.SIGKILL)
-        dying.wait(60)
+        dying.wait(CEILING)
         assert read_now(tmp_path) == {7}
         assert len(list((tmp_path / "lease" / "readers").iterdir())) == 1  # that of the dead is cleared away
-        ending.communicate("", timeout=60)
+        ending.communicate("", timeout=CEILING)
         assert read_now(tmp_path) == set()
 
 

@@ -16,6 +16,7 @@ from rag.storage.durable import make_folder
 from rag.storage.failures import translate
 from rag.storage.objects import TEMPORARY, LocalObjects, open_home
 from tests.privileges import permissions_count
+from tests.waiting import CEILING
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -31,10 +32,10 @@ def in_child(target: Callable[..., None], *arguments: Any) -> Any:
     child.start()
     theirs.close()
     try:
-        assert ours.poll(60), "the child says nothing"
+        assert ours.poll(CEILING), "the child says nothing"
         return ours.recv()
     finally:
-        child.join(60)
+        child.join(CEILING)
 
 
 def test_what_was_created_is_there(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def race(pipe: Connection, root: Path, start: Any, who: int) -> None:
     objects = LocalObjects(root)
     won = []
     for number in range(20):
-        start.wait(60)
+        start.wait(CEILING)
         try:
             objects.create(f"m/{number:03d}.json", b"%d" % who * 1000)
             won.append(number)
@@ -88,7 +89,7 @@ def test_of_eight_processes_one_wins_each_race(tmp_path: Path) -> None:
         child.start()
     won = {who: pipe[0].recv() for who, pipe in enumerate(pipes)}
     for child in children:
-        child.join(60)
+        child.join(CEILING)
     assert sorted(number for numbers in won.values() for number in numbers) == list(range(20))
     objects = LocalObjects(tmp_path)
     for who, numbers in won.items():

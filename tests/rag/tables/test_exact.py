@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import time
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -107,22 +107,24 @@ def test_only_a_contiguous_float32_matrix_is_taken(matrix: NDArray[np.float32]) 
         ExactIndex(normalised(4, 3)).top([1, 0, 0], 1, np.ones(3, dtype=bool))
 
 
-def test_costs_at_most_three_bare_products() -> None:
-    matrix = normalised(20_000, 384)
-    query = matrix[77].copy()
-    index = ExactIndex(matrix)
+class Counted(np.ndarray):
+    """A matrix that counts its rows that go into arithmetic, those of its copies too."""
 
-    def bare() -> None:
-        scores = matrix @ query
-        np.argpartition(scores, len(scores) - 5)
+    rows: ClassVar[list[int]] = []
 
-    def seconds(search: object) -> float:
-        times = []
-        for _ in range(9):
-            start = time.process_time()
-            search()  # type: ignore[operator]
-            times.append(time.process_time() - start)
-        return sorted(times)[4]
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **named: Any) -> Any:
+        Counted.rows += [len(one) for one in inputs if isinstance(one, Counted) and one.ndim == 2]
+        if "out" in named:
+            named["out"] = tuple(np.asarray(one) for one in named["out"])
+        return getattr(ufunc, method)(*(np.asarray(one) for one in inputs), **named)
 
-    # 1 ms of grace: the clock of a busy machine is coarse
-    assert seconds(lambda: index.top(query, 5)) <= 3 * seconds(bare) + 0.001
+
+def test_the_matrix_is_gone_through_once() -> None:
+    """What that costs beside bare numpy is in the bench."""
+    matrix = normalised(20_000, 384).view(Counted)
+    query = np.array(matrix[77])
+    Counted.rows.clear()
+    assert ExactIndex(matrix).top(query, 5)[0][0] == 77
+    first, *others = Counted.rows
+    assert first == 20_000
+    assert 0 < sum(others) < 100

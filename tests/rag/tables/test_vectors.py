@@ -15,6 +15,7 @@ import pytest
 
 from rag.errors import Damaged, DiskFull, VectorInvalid
 from rag.tables.vectors import VectorCache
+from tests.waiting import CEILING
 
 SPAWN = multiprocessing.get_context("spawn")
 WIDTH = 8
@@ -221,7 +222,7 @@ def test_a_reader_sees_that_another_repaired(tmp_path: Path) -> None:
 
 
 def append(folder: Path, start: Any, who: int, pipe: Connection) -> None:
-    start.wait(60)
+    start.wait(CEILING)
     cache = VectorCache(folder, WIDTH)
     for batch in range(4):
         numbers = [1000 * who + batch * 10 + n for n in range(10)]
@@ -238,7 +239,7 @@ def test_processes_that_append_at_once_lose_nothing(tmp_path: Path) -> None:
     for child in children:
         child.start()
     for child in children:
-        child.join(120)
+        child.join(CEILING)
     assert [child.exitcode for child in children] == [0, 0]
     wanted = [1000 * who + n for who in (1, 2) for n in range(40)]
     cache = VectorCache(tmp_path, WIDTH)
@@ -285,9 +286,9 @@ def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
     child = SPAWN.Process(target=add_on_a_full_disk, args=(tmp_path, theirs))
     child.start()
     theirs.close()
-    assert ours.poll(60)
+    assert ours.poll(CEILING)
     sentence = ours.recv()
-    child.join(60)
+    child.join(CEILING)
     assert sentence is not None
     assert sentence.startswith("No space left while writing spaces/")
     cache = VectorCache(tmp_path, 384)
@@ -314,7 +315,9 @@ def test_no_permission_is_no_damage(tmp_path: Path) -> None:
     (path,) = data_files(tmp_path)
     path.chmod(0)
     root = Path(__file__).parents[3]
-    ran = subprocess.run([sys.executable, "-c", READ, tmp_path], cwd=root, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", READ, tmp_path], cwd=root, capture_output=True, text=True, timeout=CEILING
+    )
     path.chmod(0o644)
     assert "No permission" in ran.stdout, ran.stderr
     assert not list(tmp_path.glob("damaged-*"))

@@ -17,6 +17,7 @@ from rag.upkeep.history import forget
 from rag.upkeep.space_removal import remove_space
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, python, settings, text_of
+from tests.waiting import CEILING
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ print("done")
 def test_killed_at_any_step_it_is_there_whole_or_not_at_all(tmp_path, book, event, nth, stays):
     space = space_of(book, "other")
     child = python(KILLED, tmp_path, space.fingerprint, event, nth)
-    out, err = child.communicate(timeout=120)
+    out, err = child.communicate(timeout=CEILING)
     assert (child.returncode, out) == (-9, ""), err
     assert (space in book.place.spaces.all()) is stays
     assert book.status().verdict.name is VerdictName.HIT
