@@ -1,15 +1,18 @@
 # The two commands of the README are `make run` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+# So many processes run the whole suite. Who is done takes over tests of who is not.
+WORKERS ?= 2
+WHOLE = -n $(WORKERS) --dist worksteal --cov --durations=10
 
 .PHONY: run test check bench bench-quality format clean
 
 run: .venv/run.stamp            ## set up and start the app on the embedded default
 	$(BIN)/streamlit run app.py
 
-test: .venv/dev.stamp           ## set up and run every test
+test: .venv/dev.stamp           ## set up and run every test, measuring coverage; or ARGS, what pytest gets instead
 	@sh scripts/need-chromium
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(or $(ARGS),$(WHOLE))
 
 check: .venv/dev.stamp          ## format, lint, types
 	$(BIN)/ruff format --check .
@@ -27,7 +30,7 @@ format: .venv/dev.stamp
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 
 .venv/run.stamp: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Ragbook needs Python 3.11 or later, not " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

@@ -8,9 +8,14 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.servers import Misbehaving, llama_server, misbehaving_server
+
+# How fast an example is says how busy the machine is.
+hypothesis.settings.register_profile("anywhere", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("anywhere")
 
 
 def _stays_here(address: object) -> bool:
