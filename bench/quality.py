@@ -19,7 +19,7 @@ from bench import hybrid
 from bench.figures import Report
 from bench.judged import Collection, find, read
 from bench.meter import cpu
-from rag.config import LOCAL_MODEL
+from rag.settings import LOCAL_MODEL
 
 DEPTH = 100
 """Documents of a run that count."""

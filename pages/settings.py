@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 import rag
-from rag.config import LOCAL_MODELS
-from rag.errors import ConfigError
+from rag.errors import AddressRefused, ConfigError
 from rag.manifest import VerdictName
+from rag.models.endpoint import check_addresses
+from rag.settings import LOCAL_MODELS
 from ui import wording
 from ui.banner import verdict_banner
 from ui.frame import Page, frame
@@ -18,7 +19,6 @@ from ui.widgets import badge_html, card, header, kv
 
 EMBEDDING = ("RAGBOOK_EMBED_MODEL", "RAGBOOK_EMBED_BASE_URL", "RAGBOOK_EMBED_DIMENSIONS")
 ANSWERS = ("RAGBOOK_LLM_MODEL", "RAGBOOK_LLM_BASE_URL", "RAGBOOK_LLM_CONTEXT")
-RERANKING = ("RAGBOOK_RERANKER_MODEL",)
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def _fields(page: Page, saved: dict[str, str]) -> dict[str, str]:
     with card("answers"):
         st.html('<h2 class="question">Answers</h2>')
         entered.update(_group(page, saved, "RAGBOOK_LLM", ANSWERS, without=("none",)))
-        entered.update(_group(page, saved, "RAGBOOK_RERANKER", RERANKING, without=("none", "llm")))
+        entered["RAGBOOK_RERANKER"] = field(page.notebook, "RAGBOOK_RERANKER", saved)
     with card("chunking"):
         st.html('<h2 class="question">Chunking</h2>')
         for column, name in zip(st.columns(2), ("RAGBOOK_CHUNK_SIZE", "RAGBOOK_CHUNK_OVERLAP"), strict=True):
@@ -64,12 +64,18 @@ def _fields(page: Page, saved: dict[str, str]) -> dict[str, str]:
                 entered[name] = field(page.notebook, name, saved)
     with card("place"):
         st.html('<h2 class="question">Place and key</h2>')
-        key = "set" if page.notebook.config.api_key is not None else "not set"
+        config = page.notebook.config
+        keys = {
+            "OPENAI_API_KEY": config.api_key,
+            "RAGBOOK_EMBED_API_KEY": config.embed_api_key,
+            "RAGBOOK_LLM_API_KEY": config.llm_api_key,
+        }
         rows = [
             (name, escaped(f"{effective(page.notebook, name)} · {origin(page.notebook, name)}"))
             for name in ("RAGBOOK_HOME", "RAGBOOK_WORKSPACE")
         ]
-        kv([*rows, ("OPENAI_API_KEY", f"{key} · never shown, never saved")])
+        told = [(name, f"{'set' if key else 'not set'} · never shown, never saved") for name, key in keys.items()]
+        kv([*rows, *told])
     return {name: value for name, value in entered.items() if value is not None}
 
 
@@ -93,7 +99,8 @@ def _impact(page: Page, wanted: dict[str, str], *, changed: bool) -> bool:
     """Say what would happen; whether it may be applied."""
     try:
         config = rag.load_config(saved=wanted)
-    except ConfigError as error:
+        check_addresses(config)
+    except (ConfigError, AddressRefused) as error:
         st.html(f'<p class="small bad" role="alert">{escaped(str(error))}</p>')
         return False
     impact = impact_of(page.notebook, page.status, config)

@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rag.asking.opening import Opened, open_snapshot
     from rag.citing.answer import Answer, Citation, Found, Passage
-    from rag.config import SAVABLE, SETTINGS, Config, Secret, load_config
+    from rag.config import Config, Secret, load_config
     from rag.errors import RagbookError
     from rag.home.cells import Cell
     from rag.home.verdicts import Status
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rag.notebook import Notebook, list_notebooks, open_notebook
     from rag.outcome import Outcome
     from rag.progress import Event, Stage
+    from rag.settings import SAVABLE, SETTINGS
     from rag.sources.incoming import Incoming
     from rag.sources.rows import SourceRow
     from rag.sources.sample import sample_library
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
 _ROOMS = {
     "home.cells": ["Cell"],
     "citing.answer": ["Answer", "Citation", "Found", "Passage"],
-    "config": ["SAVABLE", "SETTINGS", "Config", "Secret", "load_config"],
+    "config": ["Config", "Secret", "load_config"],
     "errors": ["RagbookError"],
     "asking.opening": ["Opened", "open_snapshot"],
     "manifest": ["Change", "Manifest", "Receipt", "Verdict", "VerdictName"],
     "notebook": ["Notebook", "list_notebooks", "open_notebook"],
     "outcome": ["Outcome"],
+    "settings": ["SAVABLE", "SETTINGS"],
     "sources.incoming": ["Incoming"],
     "sources.rows": ["SourceRow"],
     "progress": ["Event", "Stage"],

@@ -11,90 +11,19 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
-from urllib.parse import urlsplit
+from typing import Any, Literal, cast
 
 from rag.errors import ConfigError
 from rag.prices import Prices, read_prices
+from rag.settings import LOCAL_MODEL, LOCAL_MODELS, NAMES, RETIRED, SAVABLE, SETTINGS
 
 Embedder = Literal["local", "openai", "openai-compatible"]
 Llm = Literal["none", "openai", "openai-compatible"]
 Reranker = Literal["none", "llm", "cross-encoder"]
 
-LOCAL_MODEL = "all-MiniLM-L6-v2"
-MULTILINGUAL_MODEL = "universal-sentence-encoder-multilingual-3"
-LOCAL_MODELS = {LOCAL_MODEL: 384, MULTILINGUAL_MODEL: 512}
-"""The models that run in this process, with their dimensions; the second is an optional extra."""
 CROSS_ENCODER = "cross-encoder/ms-marco-MiniLM-L6-v2"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting: its name, what it means, its default and, where there are few, its values."""
-
-    name: str
-    meaning: str
-    default: str = ""
-    values: tuple[str, ...] = ()
-    savable: bool = False
-
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting("RAGBOOK_HOME", "folder (or, later, bucket address) that holds everything", "./data"),
-    Setting("RAGBOOK_WORKSPACE", "workspace inside the home: lower-case letters, digits, `-` and `_`", "default"),
-    Setting("RAGBOOK_EMBEDDER", "who makes vectors", "local", ("local", "openai", "openai-compatible"), savable=True),
-    Setting(
-        "RAGBOOK_EMBED_MODEL",
-        f"embedding model; `{LOCAL_MODEL}` or `{MULTILINGUAL_MODEL}` for `local`; "
-        "`text-embedding-3-small` for `openai`; must be named for `openai-compatible`",
-        savable=True,
-    ),
-    Setting(
-        "RAGBOOK_EMBED_BASE_URL", "address of the embedding server, such as `http://localhost:11434/v1`", savable=True
-    ),
-    Setting("RAGBOOK_EMBED_DIMENSIONS", "ask the model for shorter vectors, where it can", savable=True),
-    Setting(
-        "RAGBOOK_LLM",
-        "who writes answers; `none` quotes the best sentences instead",
-        "none",
-        ("none", "openai", "openai-compatible"),
-        savable=True,
-    ),
-    Setting(
-        "RAGBOOK_LLM_MODEL",
-        "language model; `gpt-4.1-mini` for `openai`; must be named for `openai-compatible`",
-        savable=True,
-    ),
-    Setting("RAGBOOK_LLM_BASE_URL", "address of the language model server", savable=True),
-    Setting(
-        "RAGBOOK_LLM_CONTEXT",
-        "window of the language model in tokens, where it is not known or set smaller on the server, 512 to 10000000",
-        savable=True,
-    ),
-    Setting(
-        "RAGBOOK_RERANKER",
-        "who puts the passages found in another order; `cross-encoder` needs `pip install sentence-transformers`",
-        "none",
-        ("none", "llm", "cross-encoder"),
-        savable=True,
-    ),
-    Setting(
-        "RAGBOOK_RERANKER_MODEL",
-        "model of the cross-encoder, from the Hugging Face hub or a folder; "
-        "`cross-encoder/ms-marco-MiniLM-L6-v2` without it",
-        savable=True,
-    ),
-    Setting("OPENAI_API_KEY", "key for `openai`; optional for `openai-compatible`"),
-    Setting("RAGBOOK_PRICES", "JSON file with prices of your own, which go before the list that comes along"),
-    Setting("RAGBOOK_CHUNK_SIZE", "longest chunk, in tokens of the embedding model, 32 to 8192", "220", savable=True),
-    Setting("RAGBOOK_KEEP_SNAPSHOTS", "newest snapshots that are never retired, 1 to 10000", "50", savable=True),
-    Setting("RAGBOOK_KEEP_DAYS", "days a snapshot is kept at least, 0 to 36500", "30", savable=True),
-    Setting(
-        "RAGBOOK_CHUNK_OVERLAP", "tokens repeated from the chunk before, less than half of the size", "32", savable=True
-    ),
-)
-NAMES = tuple(setting.name for setting in SETTINGS)
-SAVABLE = tuple(setting.name for setting in SETTINGS if setting.savable)
+SWITCHES = ("RAGBOOK_READER_STDERR",)
+"""Switches for developers that are no settings: whoever reads them asks the environment."""
 
 
 class Secret:
@@ -143,6 +72,9 @@ class Config:
     reranker: Reranker = "none"
     reranker_model: str | None = None
     api_key: Secret | None = None
+    embed_api_key: Secret | None = None
+    llm_api_key: Secret | None = None
+    allow_addresses: tuple[str, ...] = ()
     chunk_size: int = 220
     chunk_overlap: int = 32
     keep_snapshots: int = 50
@@ -162,7 +94,8 @@ def load_config(
     Args:
         environ: the environment; the process's own by default.
         folder: where `.env` and `.streamlit/secrets.toml` are looked for; the current folder by default.
-        saved: settings saved from the Settings page; names not in `SAVABLE` are refused.
+        saved: settings saved from the Settings page; names not in `SAVABLE` are refused, and those of `RETIRED`
+            passed over.
 
     Raises:
         ConfigError: for an unknown name or a wrong value; the sentence lists the right ones.
@@ -173,7 +106,7 @@ def load_config(
         ("environment", _ours(environ)),
         (".env", _ours(_dotenv(folder / ".env"))),
         ("secrets.toml", _ours(_secrets(folder / ".streamlit" / "secrets.toml"))),
-        ("saved", dict(saved or {})),
+        ("saved", {name: value for name, value in (saved or {}).items() if name not in RETIRED}),
         ("default", {setting.name: setting.default for setting in SETTINGS}),
     ]
     for where, layer in layers:
@@ -194,44 +127,81 @@ def load_config(
 
 
 def _checked(values: Mapping[str, str], origins: Mapping[str, str]) -> Config:
-    embedder = cast(Embedder, _one_of("RAGBOOK_EMBEDDER", values["RAGBOOK_EMBEDDER"]))
-    llm = cast(Llm, _one_of("RAGBOOK_LLM", values["RAGBOOK_LLM"]))
-    embed_model = values["RAGBOOK_EMBED_MODEL"]
-    embed_base_url = _address("RAGBOOK_EMBED_BASE_URL", values["RAGBOOK_EMBED_BASE_URL"])
-    llm_model = values["RAGBOOK_LLM_MODEL"]
-    llm_base_url = _address("RAGBOOK_LLM_BASE_URL", values["RAGBOOK_LLM_BASE_URL"])
-    dimensions = _whole("RAGBOOK_EMBED_DIMENSIONS", values["RAGBOOK_EMBED_DIMENSIONS"], 8, 65536)
-    if embedder == "local":
-        embed_model = embed_model or LOCAL_MODEL
-        if embed_model not in LOCAL_MODELS:
-            raise ConfigError(
-                f"RAGBOOK_EMBED_MODEL is {embed_model!r}, but the local models are {' and '.join(LOCAL_MODELS)}. "
-                "Name one of them or none, or set RAGBOOK_EMBEDDER to openai or openai-compatible."
-            )
-        known = LOCAL_MODELS[embed_model]
-        if dimensions not in (None, known):
-            raise ConfigError(f"RAGBOOK_EMBED_DIMENSIONS is {dimensions}, but {embed_model} has {known}. Leave it out.")
-        embed_base_url, dimensions = None, None
-    elif embedder == "openai":
-        embed_model = embed_model or "text-embedding-3-small"
-    else:
-        _need(embed_model, "RAGBOOK_EMBED_MODEL", "RAGBOOK_EMBEDDER")
-        _need(embed_base_url, "RAGBOOK_EMBED_BASE_URL", "RAGBOOK_EMBEDDER")
-    if llm == "none":
-        llm_model, llm_base_url = "", None
-    elif llm == "openai":
-        llm_model = llm_model or "gpt-4.1-mini"
-    else:
-        _need(llm_model, "RAGBOOK_LLM_MODEL", "RAGBOOK_LLM")
-        _need(llm_base_url, "RAGBOOK_LLM_BASE_URL", "RAGBOOK_LLM")
-    reranker = cast(Reranker, _one_of("RAGBOOK_RERANKER", values["RAGBOOK_RERANKER"]))
+    read = {setting.name: setting.read(values[setting.name]) for setting in SETTINGS}
+    embedder, llm = cast(Embedder, read["RAGBOOK_EMBEDDER"]), cast(Llm, read["RAGBOOK_LLM"])
+    reranker = cast(Reranker, read["RAGBOOK_RERANKER"])
     if reranker == "llm" and llm == "none":
         raise ConfigError(
             "RAGBOOK_RERANKER is llm, but RAGBOOK_LLM is none. Set RAGBOOK_LLM, or RAGBOOK_RERANKER=none."
         )
-    size = _whole("RAGBOOK_CHUNK_SIZE", values["RAGBOOK_CHUNK_SIZE"], 32, 8192) or 220
-    overlap = _whole("RAGBOOK_CHUNK_OVERLAP", values["RAGBOOK_CHUNK_OVERLAP"], 0, 4096)
-    overlap = 0 if overlap is None else overlap
+    embed_model, embed_base_url, dimensions = _embedding(embedder, read)
+    llm_model, llm_base_url = _answering(llm, read)
+    size, overlap = _cut(read, origins)
+    prices = read["RAGBOOK_PRICES"]
+    return Config(
+        home=values["RAGBOOK_HOME"],
+        workspace=values["RAGBOOK_WORKSPACE"],
+        embedder=embedder,
+        embed_model=embed_model,
+        embed_base_url=embed_base_url,
+        embed_dimensions=dimensions,
+        llm=llm,
+        llm_model=llm_model,
+        llm_base_url=llm_base_url,
+        llm_context=read["RAGBOOK_LLM_CONTEXT"],
+        reranker=reranker,
+        reranker_model=(read["RAGBOOK_RERANKER_MODEL"] or CROSS_ENCODER) if reranker == "cross-encoder" else None,
+        api_key=_secret(values["OPENAI_API_KEY"]),
+        embed_api_key=_secret(values["RAGBOOK_EMBED_API_KEY"]),
+        llm_api_key=_secret(values["RAGBOOK_LLM_API_KEY"]),
+        allow_addresses=read["RAGBOOK_ALLOW_ADDRESSES"],
+        chunk_size=size,
+        chunk_overlap=overlap,
+        keep_snapshots=_or(read["RAGBOOK_KEEP_SNAPSHOTS"], 50),
+        keep_days=_or(read["RAGBOOK_KEEP_DAYS"], 30),
+        prices=read_prices(Path(prices).expanduser()) if prices else Prices(),
+        origins=dict(origins),
+    )
+
+
+def _embedding(embedder: Embedder, read: Mapping[str, Any]) -> tuple[str, str | None, int | None]:
+    """Model, address and dimensions of the embedder."""
+    model: str = read["RAGBOOK_EMBED_MODEL"] or ""
+    address, dimensions = read["RAGBOOK_EMBED_BASE_URL"], read["RAGBOOK_EMBED_DIMENSIONS"]
+    if embedder == "openai":
+        return model or "text-embedding-3-small", address, dimensions
+    if embedder == "openai-compatible":
+        _need(model, "RAGBOOK_EMBED_MODEL", "RAGBOOK_EMBEDDER")
+        _need(address, "RAGBOOK_EMBED_BASE_URL", "RAGBOOK_EMBEDDER")
+        return model, address, dimensions
+    model = model or LOCAL_MODEL
+    if model not in LOCAL_MODELS:
+        raise ConfigError(
+            f"RAGBOOK_EMBED_MODEL is {model!r}, but the local models are {' and '.join(LOCAL_MODELS)}. "
+            "Name one of them or none, or set RAGBOOK_EMBEDDER to openai or openai-compatible."
+        )
+    known = LOCAL_MODELS[model]
+    if dimensions not in (None, known):
+        raise ConfigError(f"RAGBOOK_EMBED_DIMENSIONS is {dimensions}, but {model} has {known}. Leave it out.")
+    return model, None, None
+
+
+def _answering(llm: Llm, read: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Model and address of the language model."""
+    model, address = read["RAGBOOK_LLM_MODEL"], read["RAGBOOK_LLM_BASE_URL"]
+    if llm == "none":
+        return None, None
+    if llm == "openai":
+        return model or "gpt-4.1-mini", address
+    _need(model, "RAGBOOK_LLM_MODEL", "RAGBOOK_LLM")
+    _need(address, "RAGBOOK_LLM_BASE_URL", "RAGBOOK_LLM")
+    return model, address
+
+
+def _cut(read: Mapping[str, Any], origins: Mapping[str, str]) -> tuple[int, int]:
+    """Size and overlap of chunks, in tokens."""
+    size = _or(read["RAGBOOK_CHUNK_SIZE"], 220)
+    overlap = _or(read["RAGBOOK_CHUNK_OVERLAP"], 0)
     if origins["RAGBOOK_CHUNK_OVERLAP"] == "default":
         overlap = min(overlap, size // 4)
     if overlap * 2 >= size:
@@ -239,49 +209,23 @@ def _checked(values: Mapping[str, str], origins: Mapping[str, str]) -> Config:
             f"RAGBOOK_CHUNK_OVERLAP is {overlap}, which is not less than half of RAGBOOK_CHUNK_SIZE ({size}). "
             f"Set it to {size // 2 - 1} or less."
         )
-    keep_snapshots = _whole("RAGBOOK_KEEP_SNAPSHOTS", values["RAGBOOK_KEEP_SNAPSHOTS"], 1, 10_000)
-    keep_days = _whole("RAGBOOK_KEEP_DAYS", values["RAGBOOK_KEEP_DAYS"], 0, 36_500)
-    workspace = values["RAGBOOK_WORKSPACE"]
-    check_slug("RAGBOOK_WORKSPACE", workspace)
-    key = values["OPENAI_API_KEY"]
-    return Config(
-        home=values["RAGBOOK_HOME"],
-        workspace=workspace,
-        embedder=embedder,
-        embed_model=embed_model,
-        embed_base_url=embed_base_url,
-        embed_dimensions=dimensions,
-        llm=llm,
-        llm_model=llm_model or None,
-        llm_base_url=llm_base_url,
-        llm_context=_whole("RAGBOOK_LLM_CONTEXT", values["RAGBOOK_LLM_CONTEXT"], 512, 10_000_000),
-        reranker=reranker,
-        reranker_model=(values["RAGBOOK_RERANKER_MODEL"] or CROSS_ENCODER) if reranker == "cross-encoder" else None,
-        api_key=Secret(key) if key else None,
-        chunk_size=size,
-        chunk_overlap=overlap,
-        keep_snapshots=50 if keep_snapshots is None else keep_snapshots,
-        keep_days=30 if keep_days is None else keep_days,
-        prices=read_prices(Path(values["RAGBOOK_PRICES"]).expanduser()) if values["RAGBOOK_PRICES"] else Prices(),
-        origins=dict(origins),
-    )
+    return size, overlap
 
 
-def check_slug(what: str, slug: str) -> None:
-    """Refuse a workspace or notebook name that could not be a folder on every system.
+def _or(value: int | None, otherwise: int) -> int:
+    return otherwise if value is None else value
 
-    Raises:
-        ConfigError: unless `slug` is 1 to 64 lower-case letters, digits, `-` and `_`, starting with a letter or digit.
-    """
-    allowed = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
-    if not slug or len(slug) > 64 or not set(slug) <= allowed or slug[0] in "-_":
-        raise ConfigError(
-            f"{what} is {slug[:80]!r}. Use 1 to 64 of a-z, 0-9, - and _, starting with a letter or digit."
-        )
+
+def _secret(value: str) -> Secret | None:
+    return Secret(value) if value else None
 
 
 def _ours(values: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in values.items() if name.startswith("RAGBOOK_") or name == "OPENAI_API_KEY"}
+    return {
+        name: value
+        for name, value in values.items()
+        if (name.startswith("RAGBOOK_") or name == "OPENAI_API_KEY") and name not in SWITCHES
+    }
 
 
 def _dotenv(path: Path) -> dict[str, str]:
@@ -311,38 +255,6 @@ def _unknown(name: str, where: str, allowed: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(name, allowed, 1, 0.6)
     hint = f"Did you mean {close[0]}? " if close else ""
     return f"{name} ({where}) is not a setting. {hint}The settings are {', '.join(allowed)}."
-
-
-def _one_of(name: str, value: str) -> str:
-    values = next(setting.values for setting in SETTINGS if setting.name == name)
-    if value not in values:
-        raise ConfigError(f"{name} is {value!r}. It can be {', '.join(values)}.")
-    return value
-
-
-def _whole(name: str, value: str, low: int, high: int) -> int | None:
-    if not value:
-        return None
-    # The length first: Python refuses to convert thousands of digits.
-    if not value.isascii() or not value.isdigit() or len(value) > 9 or not low <= int(value) <= high:
-        raise ConfigError(f"{name} is {value[:80]!r}. It takes a whole number from {low} to {high}.")
-    return int(value)
-
-
-def _address(name: str, value: str) -> str | None:
-    if not value:
-        return None
-    try:
-        parts = urlsplit(value)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        valid = False
-    # Before anything that repeats the value: what stands before an @ may be a password.
-    if "@" in value:
-        raise ConfigError(f"{name} holds a user name or password. Leave them out: the address is shown and recorded.")
-    if not valid:
-        raise ConfigError(f"{name} is {value!r}. It takes an address such as http://localhost:11434/v1.")
-    return value.rstrip("/")
 
 
 def _need(value: str | None, name: str, because: str) -> None:

@@ -17,6 +17,7 @@ RagbookError                       every error a user can meet; `str(error)` is 
   ModelError                       an embedding or language model failed
     ModelMissing                   the embedded model is not installed, or its digest is wrong
     BadKey                         the server did not accept the API key
+    AddressRefused                 an address saved on a page leads where only the owner may send this server
     QuotaExceeded                  rate or spending limit, after all retries
     ContextTooLong                 the text does not fit the model's window
     ServerDown                     no connection, or no answer in time
@@ -34,7 +35,7 @@ RagbookError                       every error a user can meet; `str(error)` is 
     Conflict                       another writer published first, more often than we retried
 
 Foreign errors are translated where they enter: object store errors in `objects`, provider errors in
-`embedding.failures`, parser errors in `reading`.
+`models.failures`, parser errors in `reading`.
 """
 
 from __future__ import annotations
@@ -106,6 +107,10 @@ class ModelMissing(ModelError):
 
 class BadKey(ModelError):
     """The server did not accept the API key."""
+
+
+class AddressRefused(ModelError):
+    """An address saved on a page leads where only the owner of the server may send it."""
 
 
 class QuotaExceeded(ModelError):

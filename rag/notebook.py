@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rag.citing.answer import Answer
-from rag.config import SAVABLE, Config, load_config
+from rag.config import Config, load_config
 from rag.errors import ConfigError, StoreError
 from rag.home import tagged
 from rag.home.cells import Cell, Cells
@@ -19,8 +19,10 @@ from rag.home.place import Place, place_of
 from rag.home.state import newest_registry
 from rag.home.verdicts import Status, look
 from rag.manifest import Manifest
+from rag.models.endpoint import check_addresses
 from rag.outcome import Outcome
 from rag.progress import IsCancelled, OnEvent, Watch, ignore, never
+from rag.settings import SAVABLE
 from rag.sources.incoming import Incoming
 from rag.sources.rows import SourceRow
 from rag.sources.tags import ById
@@ -157,13 +159,14 @@ class Notebook:
 
         Raises:
             ConfigError: a name that cannot be saved, or a value that cannot be.
+            AddressRefused: an address that a page may not lead this server to.
         """
         wrong = [name for name in settings if name not in SAVABLE]
         if wrong:
             raise ConfigError(f"{wrong[0]} cannot be saved. These can: {', '.join(SAVABLE)}.")
         kept = {name: value for name, value in settings.items() if value.strip()}
         if self._reload is not None:
-            self._reload(kept)  # raises for what cannot be
+            check_addresses(self._reload(kept))  # both raise for what cannot be
         self.place.states.change(lambda state: replace(state, settings=kept))
         self.__dict__.pop("config", None)
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rag.config import NAMES
+from rag.settings import NAMES
 from tests.notebooks import ROOT
 from tests.waiting import CEILING
 

@@ -16,6 +16,7 @@ import streamlit as st
 import rag
 from rag.errors import Damaged, RagbookError
 from rag.manifest import VerdictName
+from rag.models.addresses import SERVED
 from ui import session, wording
 from ui.untrusted import escaped
 from ui.widgets import badge, error_card, note
@@ -47,6 +48,7 @@ class Page:
 def frame(title: str) -> Iterator[Page]:
     """Draw the frame; the page draws itself in the body. An error in the body becomes a sentence on the page."""
     started = time.time()
+    SERVED.told(st.get_option("server.address"))  # before any address that was saved on a page is used
     # Without a local icon every visitor's browser would ask Google for one.
     st.set_page_config(page_title=f"{title} · {wording.NAME}", page_icon=str(HERE / "mark.svg"), layout="wide")
     st.html(HERE / "style.css")

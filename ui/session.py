@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 import rag
-from rag.config import check_slug
+from rag.settings import check_slug
 from rag.sources.names import free_slug
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from rag.config import LOCAL_MODEL, LOCAL_MODELS, Config
+from rag.config import Config
 from rag.errors import BadKey, Damaged, ModelMissing, NotFound
 from rag.home.place import Place
 from rag.home.spending import Purpose, Recording, recorded
+from rag.settings import LOCAL_MODEL, LOCAL_MODELS
 from rag.spaces.saved import draft
 from rag.spaces.space import Space
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from rag.asking.duplicates import Distinct
 from rag.citing.answer import Found, Passage
-from rag.config import MULTILINGUAL_MODEL
 from rag.errors import BadKey, BadReply, ContextTooLong, QuotaExceeded, ServerDown
 from rag.manifest import Receipt, VerdictName
+from rag.settings import MULTILINGUAL_MODEL
 from rag.text.scripts import NOT_LATIN
 from rag.text.stopwords import question_language
 

@@ -19,7 +19,7 @@ from rag.commands.asking import add_filters, ask_report, opened_of, search_repor
 from rag.commands.printing import Telling, as_json, printable
 from rag.commands.reports import Report, outcome_report
 from rag.commands.status import history_report, sources_report, spaces_report, status_report
-from rag.config import Config, check_slug, load_config
+from rag.config import Config, load_config
 from rag.errors import (
     Busy,
     Cancelled,
@@ -34,6 +34,7 @@ from rag.errors import (
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.outcome import ChunkCounts
+from rag.settings import check_slug
 from rag.sources.folders import collect
 from rag.sources.incoming import Incoming
 from rag.storage.failures import translate

@@ -10,13 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.config import Config, check_slug
+from rag.config import Config
 from rag.errors import Damaged, NotFound, StoreUnavailable
 from rag.home.journal import Journal
 from rag.home.snapshots import Snapshots
 from rag.home.state import States, newest_registry
 from rag.manifest import Manifest
 from rag.progress import IsCancelled, Watch, never
+from rag.settings import check_slug
 from rag.sources.tag_store import Tags
 from rag.spaces.admission import Admission
 from rag.spaces.saved import Spaces

@@ -14,7 +14,7 @@ from llama_index.llms.openai import OpenAI
 from llama_index.llms.openai.utils import ALL_AVAILABLE_MODELS, is_chatcomp_api_supported
 
 from rag.errors import BadReply, ConfigError
-from rag.models.connection import cuttable_client, timeouts
+from rag.models.connection import client_of, timeouts
 from rag.models.endpoint import Endpoint
 from rag.models.failures import no_answer
 from rag.models.tokens import bpe
@@ -46,7 +46,7 @@ class RemoteChat(OpenAI):
                 f"RAGBOOK_LLM_MODEL is {endpoint.model!r}, which OpenAI offers through its Responses API only. "
                 "Choose another, such as gpt-4.1-mini."
             )
-        client = cuttable_client()
+        client = client_of(endpoint, cuttable=True)
         super().__init__(
             model=endpoint.model,
             temperature=0.0,

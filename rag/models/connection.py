@@ -16,6 +16,9 @@ from typing import Any
 import httpx
 import openai
 
+from rag.models.addresses import Allowance, Resolve, reachable, resolved
+from rag.models.endpoint import Endpoint
+
 CONNECT_TIMEOUT = 10.0  # seconds
 
 
@@ -55,11 +58,47 @@ def on(line: Line) -> Iterator[None]:
         _LINE.reset(token)
 
 
-def cuttable_client() -> httpx.Client:
-    """An httpx client whose connections a `Line` can cut. Each request has its own, so that no other is cut."""
+def client_of(endpoint: Endpoint, *, cuttable: bool = False) -> httpx.Client:
+    """An httpx client for an endpoint. Where its address was saved on a page, each connection goes to an address that
+    was judged, whatever a redirect says, and no proxy of the environment stands between.
+
+    Where `cuttable`, a `Line` can cut its connections: each request has its own, so that no other is cut.
+    """
+    limits = httpx.Limits(max_keepalive_connections=0) if cuttable else httpx.Limits()
+    hooks: dict[str, Any] = {"request": [_watch]} if cuttable else {}
+    if endpoint.limits is None:
+        return openai.DefaultHttpxClient(limits=limits, event_hooks=hooks)
     return openai.DefaultHttpxClient(
-        limits=httpx.Limits(max_keepalive_connections=0), event_hooks={"request": [_watch]}
+        limits=limits, event_hooks=hooks, trust_env=False, transport=Judged(endpoint.limits, limits=limits)
     )
+
+
+class Judged(httpx.HTTPTransport):
+    """Connects to the very address that was judged: by its number, with the name kept for the server and for TLS."""
+
+    def __init__(self, allowed: Allowance, *, resolve: Resolve = resolved, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._allowed = allowed
+        self._resolve = resolve
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Raises AddressRefused, before anything is sent; and what httpx raises."""
+        url = request.url
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            ip = reachable(url.host, port, self._allowed, self._resolve)
+        except OSError as error:
+            raise httpx.ConnectError(str(error.strerror or error), request=request) from error
+        extensions = {**request.extensions, "sni_hostname": url.host}
+        return super().handle_request(
+            httpx.Request(
+                request.method,
+                url.copy_with(host=ip),
+                headers=request.headers,  # with the name in `Host`
+                stream=request.stream,
+                extensions=extensions,
+            )
+        )
 
 
 def timeouts(seconds: float) -> httpx.Timeout:

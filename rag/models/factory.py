@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rag.config import MULTILINGUAL_MODEL
 from rag.errors import BadKey
 from rag.models.embedder import Embedder
-from rag.models.endpoint import Patience, embedding_endpoint
+from rag.models.endpoint import KEY_WITHHELD, Patience, embedding_endpoint
 from rag.models.identity import MINILM_DIMENSIONS, MULTILINGUAL_DIMENSIONS
 from rag.models.tokens import counter_for
+from rag.settings import MULTILINGUAL_MODEL
 
 if TYPE_CHECKING:
     from rag.config import Config
@@ -45,6 +45,8 @@ def make_embedder(config: Config, *, patience: Patience | None = None) -> Embedd
     endpoint = embedding_endpoint(config)
     official = config.embedder == "openai"
     if official and endpoint.key is None:
+        if endpoint.withheld:
+            raise BadKey(KEY_WITHHELD.format(name="RAGBOOK_EMBED_BASE_URL"))
         raise BadKey(
             "OPENAI_API_KEY is not set, and RAGBOOK_EMBEDDER=openai needs it. Set it, or use RAGBOOK_EMBEDDER=local."
         )

@@ -29,8 +29,9 @@ _DETAIL = 200  # characters of a server's own words
 
 def translate(error: BaseException, endpoint: Endpoint) -> ModelError | None:
     """`error` as a ModelError, or None if it does not come from openai or httpx (then it is a bug: let it through)."""
-    if isinstance(error, ModelError):
-        return error
+    ours = _ours(error)
+    if ours is not None:
+        return ours
     if isinstance(error, openai.APIStatusError):
         return _status(error, endpoint)
     if isinstance(error, openai.APITimeoutError | httpx.TimeoutException):
@@ -58,6 +59,8 @@ def translate(error: BaseException, endpoint: Endpoint) -> ModelError | None:
 
 def passing(error: BaseException) -> bool:
     """Whether the same call may succeed a little later."""
+    if _ours(error) is not None:
+        return False
     if isinstance(error, openai.APIStatusError):
         words = _words(error)
         if _TOO_LONG.search(words) or _QUOTA.search(words):
@@ -96,9 +99,11 @@ def no_answer(endpoint: Endpoint, what: str = "something that is no answer") -> 
 
 
 def scrub(text: str, key: Secret | None) -> str:
-    """`text` on one line without the API key or anything that looks like one, at most 200 characters."""
+    """`text` on one line without control characters, the API key or anything that looks like one, at most 200
+    characters."""
     if key is not None and key.reveal():
         text = text.replace(key.reveal(), "***")
+    text = "".join(one if one.isprintable() else " " for one in text)
     text = " ".join(_KEY_LIKE.sub("***", text).split())
     return text if len(text) <= _DETAIL else text[: _DETAIL - 1] + "…"
 
@@ -110,8 +115,7 @@ def _status(error: openai.APIStatusError, endpoint: Endpoint) -> ModelError:
         remedy = "Set a smaller RAGBOOK_CHUNK_SIZE" if endpoint.setting == "EMBED" else _FIT
         return ContextTooLong(f"The text does not fit the window of {endpoint.model}{said}. {remedy}.")
     if status in (401, 403):
-        missing = "No API key is set. Set OPENAI_API_KEY" if endpoint.key is None else "Check OPENAI_API_KEY"
-        return BadKey(f"{who} did not accept the API key (status {status}){said}. {missing}.")
+        return BadKey(f"{who} did not accept the API key (status {status}){said}. {_about_key(endpoint)}.")
     if status == 429 and _QUOTA.search(words):
         return QuotaExceeded(f"The account at {endpoint.host} has used up its quota{said}. Add credit there.")
     if status == 429:
@@ -138,17 +142,74 @@ def _said_in_stream(error: openai.APIError, endpoint: Endpoint) -> ModelError:
     return BadReply(f"The {endpoint.role} at {endpoint.host} broke off{said}. Try again.")
 
 
+def _ours(error: BaseException | None) -> ModelError | None:
+    """What a part of ours raised inside the HTTP library, which the SDK wraps as a failed connection."""
+    while error is not None:
+        if isinstance(error, ModelError):
+            return error
+        error = error.__cause__
+    return None
+
+
+def _about_key(endpoint: Endpoint) -> str:
+    """What to do about the key, as a sentence without its full stop."""
+    own = f"RAGBOOK_{endpoint.setting}_API_KEY"
+    if endpoint.withheld and endpoint.limits is not None:
+        return (
+            f"No key is sent to an address that was saved on a page. Set RAGBOOK_{endpoint.setting}_BASE_URL and {own} "
+            "in the environment, beside each other"
+        )
+    if endpoint.withheld:
+        return f"OPENAI_API_KEY is OpenAI's and is not sent there. Set {own}"
+    if endpoint.key is None:
+        return f"No API key is set. Set OPENAI_API_KEY or {own}"
+    return f"Check OPENAI_API_KEY or {own}"
+
+
 def _words(error: openai.APIError) -> str:
     return f"{error.code} {error.type} {error.message} {error.body}"
 
 
 def _reason(error: BaseException, endpoint: Endpoint) -> str:
-    """The server's own words or the cause of a broken connection, as `: …` or nothing."""
-    text = str(error)
-    if isinstance(error, openai.APIError):
-        body = error.body
-        text = str(body["message"]) if isinstance(body, dict) and body.get("message") else error.message
-    if isinstance(error, openai.APIConnectionError) and error.__cause__ is not None:
-        text = str(error.__cause__)
+    """The server's `error.message`, or the system's cause of a broken connection, as `: …` or nothing.
+
+    Nothing else of a reply: an address may lead to something that is no model server, whose pages are not for whoever
+    reads our sentences. And of a server whose address was saved on a page, nothing at all.
+    """
+    if isinstance(error, openai.APIConnectionError | httpx.TransportError):
+        text = _cause(error)
+    elif endpoint.limits is not None:
+        text = ""
+    elif isinstance(error, openai.APIStatusError):
+        text = _said(error.body, _json_of(error.response))
+    elif isinstance(error, openai.APIError):
+        text = _said(error.body, {"error": error.body})
+    else:
+        text = ""
     text = scrub(text, endpoint.key).rstrip(" .")
     return f": {text}" if text else ""
+
+
+def _said(body: object, whole: object) -> str:
+    """The field `error.message` of a reply; `body` is what the SDK made of its field `error`."""
+    told = whole.get("error") if isinstance(whole, dict) else None
+    for one in (told, body if whole is None else None):
+        if isinstance(one, dict) and isinstance(one.get("message"), str):
+            return str(one["message"])
+    return ""
+
+
+def _json_of(response: httpx.Response) -> object:
+    try:
+        return response.json()
+    except (ValueError, httpx.ResponseNotRead):
+        return None
+
+
+def _cause(error: BaseException | None) -> str:
+    """What the operating system said of a connection: never bytes that came over it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rag.config import MULTILINGUAL_MODEL, Config
+from rag.config import Config
+from rag.settings import MULTILINGUAL_MODEL
 
 OPENAI_DIMENSIONS = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 """Sizes when no other is asked for (https://platform.openai.com/docs/guides/embeddings)."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from rag.errors import BadKey, BadReply, Cancelled, ServerDown
 from rag.models.connection import Line, on
-from rag.models.endpoint import Endpoint, Patience, llm_endpoint
-from rag.models.failures import no_answer, translate
+from rag.models.endpoint import KEY_WITHHELD, Endpoint, Patience, llm_endpoint
+from rag.models.failures import no_answer, scrub, translate
 from rag.models.retries import persist
 from rag.models.tokens import count_bpe
 
@@ -53,6 +53,8 @@ def make_llm(config: Config) -> LLM | None:
         return None
     endpoint = llm_endpoint(config)
     if config.llm == "openai" and endpoint.key is None:
+        if endpoint.withheld:
+            raise BadKey(KEY_WITHHELD.format(name="RAGBOOK_LLM_BASE_URL"))
         raise BadKey("OPENAI_API_KEY is not set, and RAGBOOK_LLM=openai needs it. Set it, or use RAGBOOK_LLM=none.")
     from rag.models.chat import RemoteChat
 
@@ -163,8 +165,8 @@ class _Answer:
                     yield reply.delta
                 reply = self._following()
             if self._refusal:
-                words = " ".join("".join(self._refusal).split())[:300]
-                raise BadReply(f"The language model refused to answer: {words} Rephrase the question.")
+                words = "" if self._endpoint.limits else f": {scrub(''.join(self._refusal), self._endpoint.key)}"
+                raise BadReply(f"The language model refused to answer{words.rstrip('.')}. Rephrase the question.")
             if self.finish_reason == "content_filter":
                 raise BadReply(f"The content filter of {self._endpoint.host} ended the answer. Rephrase the question.")
             if self._endpoint.address and not self.text.strip() and self.finish_reason is not None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import PrivateAttr
 
-from rag.config import LOCAL_MODEL, MULTILINGUAL_MODEL
 from rag.models import minilm, multilingual
+from rag.settings import LOCAL_MODEL, MULTILINGUAL_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,11 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-import openai
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.embeddings.openai import OpenAIEmbedding
 
 from rag.errors import BadReply
-from rag.models.connection import timeouts
+from rag.models.connection import client_of, timeouts
 from rag.models.endpoint import Endpoint
 from rag.models.failures import no_answer
 
@@ -28,7 +27,7 @@ class RemoteEmbedding(OpenAIEmbedding):  # type: ignore[misc]  # llama-index-emb
 
     def __init__(self, endpoint: Endpoint, *, dimensions: int | None = None, timeout: float = TIMEOUT) -> None:
         """A model at `endpoint`; `dimensions` asks the server for shorter vectors."""
-        client = openai.DefaultHttpxClient()
+        client = client_of(endpoint)
         super().__init__(
             # `model` must be one of llama-index's list; `model_name` is what is sent.
             model="text-embedding-3-small",

@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.config import MULTILINGUAL_MODEL
 from rag.errors import ModelMissing
 from rag.models.tokenizer import Tokenizer
 from rag.models.word_tokens import BY_WORDS, WordTokens
+from rag.settings import MULTILINGUAL_MODEL
 
 if TYPE_CHECKING:
     import tiktoken

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.config import SETTINGS, Config, check_slug
+from rag.config import Config
 from rag.errors import AlreadyExists, ConfigError, Damaged, DiskFull
 from rag.home.place import Place
 from rag.home.state import State, only_after
@@ -28,6 +28,7 @@ from rag.moving.checks import checked_snapshot
 from rag.moving.contents import CONTENTS
 from rag.moving.paid import read_paid
 from rag.moving.unpacking import Archive, open_archive
+from rag.settings import SETTINGS, check_slug
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import SPLITTER
 from rag.storage import layout

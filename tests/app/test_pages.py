@@ -9,8 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import rag
-from rag.config import LOCAL_MODELS, MULTILINGUAL_MODEL
 from rag.manifest import VerdictName
+from rag.settings import LOCAL_MODELS, MULTILINGUAL_MODEL
 from tests.app.walking import HANDBOOK, OUTAGE, finish_job, words
 from ui import session
 

@@ -8,9 +8,10 @@ import signal
 import numpy as np
 import pytest
 
-from rag.config import MULTILINGUAL_MODEL, Config
+from rag.config import Config
 from rag.errors import Busy, Cancelled
 from rag.notebook import Notebook
+from rag.settings import MULTILINGUAL_MODEL
 from rag.sources.incoming import Incoming
 from rag.storage.lease import lease
 from rag.tables.vectors import VectorCache

@@ -8,18 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.config import (
-    LOCAL_MODELS,
-    MULTILINGUAL_MODEL,
-    NAMES,
-    SAVABLE,
-    SETTINGS,
-    Config,
-    Secret,
-    check_slug,
-    load_config,
-)
+from rag.config import CROSS_ENCODER, Config, Secret, load_config
 from rag.errors import ConfigError
+from rag.settings import LOCAL_MODELS, MULTILINGUAL_MODEL, NAMES, RETIRED, SAVABLE, SETTINGS, check_slug
 
 KEY = "sk-very-secret-0123456789"
 
@@ -92,7 +83,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(where: str, tmp_path: Pa
 
 
 def test_only_savable_settings_can_be_saved(tmp_path: Path) -> None:
-    for name in set(NAMES) - set(SAVABLE):
+    for name in set(NAMES) - set(SAVABLE) - set(RETIRED):
         sentence = refusal({}, tmp_path, {name: "x"})
         assert name in sentence
         assert all(savable in sentence for savable in SAVABLE)
@@ -171,7 +162,14 @@ def test_a_re_ranker_is_off_and_needs_what_it_asks(tmp_path: Path) -> None:
     assert (config.reranker, config.reranker_model) == ("llm", None)
     environ = {"RAGBOOK_RERANKER": "cross-encoder"}
     assert load_config(environ, folder=tmp_path).reranker_model == "cross-encoder/ms-marco-MiniLM-L6-v2"
-    assert load_config(environ, folder=tmp_path, saved={"RAGBOOK_RERANKER_MODEL": "m"}).reranker_model == "m"
+    assert load_config({**environ, "RAGBOOK_RERANKER_MODEL": "m"}, folder=tmp_path).reranker_model == "m"
+
+
+def test_a_model_that_a_page_saved_once_is_not_loaded(tmp_path: Path) -> None:
+    """Weights of a visitor's choice: pages of older releases could save them."""
+    saved = {"RAGBOOK_RERANKER_MODEL": "evil/model", "RAGBOOK_RERANKER": "cross-encoder"}
+    assert load_config({}, folder=tmp_path, saved=saved).reranker_model == CROSS_ENCODER
+    assert "RAGBOOK_RERANKER_MODEL" not in SAVABLE
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ LABELS = {
     "RAGBOOK_LLM_BASE_URL": "Address of the language model server",
     "RAGBOOK_LLM_CONTEXT": "Window of the language model, tokens",
     "RAGBOOK_RERANKER": "Passages re-ranked by",
-    "RAGBOOK_RERANKER_MODEL": "Model of the cross-encoder",
     "RAGBOOK_CHUNK_SIZE": "Chunk size, tokens",
     "RAGBOOK_CHUNK_OVERLAP": "Overlap, tokens",
     "RAGBOOK_KEEP_SNAPSHOTS": "Snapshots always kept",

@@ -10,13 +10,13 @@ import pytest
 
 from rag.asking.explaining import explain
 from rag.asking.questions import Questions
-from rag.config import LOCAL_MODELS, MULTILINGUAL_MODEL
 from rag.errors import BadKey, ModelError, ModelMissing, ServerDown, SpaceRefused
 from rag.llamaindex.question_embedding import QuestionEmbedding
 from rag.manifest import VerdictName
 from rag.models.factory import make_embedder
 from rag.models.local import LocalEmbedding
 from rag.notebook import Notebook
+from rag.settings import LOCAL_MODELS, MULTILINGUAL_MODEL
 from rag.spaces.saved import draft
 from rag.spaces.space import Space
 from tests.doubles import CountingEmbedding, embedder_of

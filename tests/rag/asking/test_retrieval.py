@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from rag.asking.retrieval import ACROSS, ACROSS_SCRIPTS, ENGLISH, OTHER, SEVERAL_SAME, dense_weight, multilingual_weight
-from rag.config import LOCAL_MODEL, MULTILINGUAL_MODEL
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
+from rag.settings import LOCAL_MODEL, MULTILINGUAL_MODEL
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, local_settings, notebook, opened, paragraphs, settings, text_of
 

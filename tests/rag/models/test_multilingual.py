@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.config import MULTILINGUAL_MODEL, Config
+from rag.config import Config
 from rag.errors import ModelMissing
 from rag.models import multilingual
 from rag.models.factory import make_embedder
 from rag.models.identity import identity
 from rag.models.local import MultilingualEmbedding
+from rag.settings import MULTILINGUAL_MODEL
 
 CONFIG = Config(embed_model=MULTILINGUAL_MODEL)
 SENTENCES = (

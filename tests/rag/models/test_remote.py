@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from rag.config import MULTILINGUAL_MODEL, Config, Secret
+from rag.config import Config, Secret
 from rag.errors import (
     BadKey,
     BadReply,
@@ -24,6 +24,7 @@ from rag.errors import (
 from rag.models.embedder import Embedder
 from rag.models.endpoint import Patience
 from rag.models.factory import COMPATIBLE_BATCH, make_embedder
+from rag.settings import MULTILINGUAL_MODEL
 from tests import servers
 from tests.servers import EMBEDDING_DIMENSIONS, EMBEDDING_MODEL, Misbehaving, failure, free_port, hang, status, vectors
 from tests.waiting import CEILING, FOREVER

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tiktoken
 
-from rag.config import MULTILINGUAL_MODEL, Config
+from rag.config import Config
 from rag.errors import ModelMissing
 from rag.models.tokens import (
     CL100K_DIGEST,
@@ -27,6 +27,7 @@ from rag.models.tokens import (
     pieces,
     tokenizer_for,
 )
+from rag.settings import MULTILINGUAL_MODEL
 
 MIXED = "Héllo wörld! 日本語 🎉🎉 naïve\r\n\tcode(x)=1234567; <|endoftext|> isn't\n\n  two"
 TOKENIZERS = (MiniLmTokenizer(), Cl100kTokenizer())

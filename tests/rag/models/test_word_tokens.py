@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.config import MULTILINGUAL_MODEL, Config
+from rag.config import Config
 from rag.models.tokenizer import Tokenizer
 from rag.models.tokens import Cl100kTokenizer, MiniLmTokenizer, tokenizer_for, tokenizer_named
 from rag.models.word_tokens import WordTokens
 from rag.reading.places import Reading
 from rag.reading.splitting import split
+from rag.settings import MULTILINGUAL_MODEL
 from tests.rag.reading.test_splitting import assert_sound
 
 SENTENCES = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.config import check_slug
+from rag.settings import check_slug
 from rag.sources.names import free_slug, safe_name, slug_of
 
 PARTS = st.sampled_from(
