@@ -6,8 +6,13 @@ nothing and a page that only shows a verdict never imports llama-index or lanced
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Before anything can import onnxruntime, which reports its use to its makers otherwise; every process of ours comes by
+# here first. Whoever wants the reports sets it to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 

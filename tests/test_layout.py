@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 import tomllib
@@ -344,3 +345,19 @@ threads = [threading.Thread(target=first), threading.Thread(target=second)]
 assert not failed, failed
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_onnxruntime_reports_to_nobody() -> None:
+    """It looks at this when it is imported, and every process of ours imports `rag` before it can import that."""
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    code = "import rag.models.minilm, os, sys; assert 'onnxruntime' not in sys.modules; print(os.environ['{}'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code.format("ORT_DISABLE_TELEMETRY")],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "1"
+    assert not offenders([*SCREENS, *modules("scripts")], "onnxruntime")

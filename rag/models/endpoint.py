@@ -119,8 +119,8 @@ def _endpoint(
 
     A server's own key (`RAGBOOK_…_API_KEY`) goes to the address of that server. OpenAI's goes to OpenAI, and to an
     address that the owner gave: for `openai` always, for `openai-compatible` unless something is asked of `openai`
-    too, whose key it is then. An address saved on a page gets OpenAI's key where it is OpenAI's own, and else none: whoever
-    reaches the page could have the key sent to themselves.
+    too, whose key it is then. An address saved on a page gets OpenAI's key where it is OpenAI's own, and else none:
+    whoever reaches the page could have the key sent to themselves.
     """
     at = address or OPENAI_ADDRESS
     by_owner = address is None or _by_owner(config, setting)

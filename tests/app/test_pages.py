@@ -230,7 +230,7 @@ def test_a_re_ranker_needs_what_it_asks_and_keeps_the_index(open_page: Open, bui
     assert "RAGBOOK_LLM is none" in words(at)
     assert at.button(key="apply").disabled
     at.selectbox(key="set_main_RAGBOOK_RERANKER").set_value("cross-encoder").run()
-    assert 'data-setting="RAGBOOK_RERANKER_MODEL"' in words(at)
+    assert 'data-setting="RAGBOOK_RERANKER_MODEL"' not in words(at), "weights are the owner's choice"
     assert 'data-impact="none"' in words(at)
     at.button(key="apply").click().run()
     assert built.saved_settings() == {"RAGBOOK_RERANKER": "cross-encoder"}

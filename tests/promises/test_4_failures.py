@@ -335,7 +335,7 @@ def test_a_server_process_that_is_gone_in_the_middle_of_a_build(tmp_path):
         (failure(503, "going down"), "failed (status 503): going down. Try again, or look at the server."),
         (hang(FOREVER), "did not answer in time. Try again, or look at the server."),
         (failure(429, "You exceeded your current quota", "insufficient_quota"), "Add credit there."),
-        (failure(401, "no such key"), "Set OPENAI_API_KEY."),
+        (failure(401, "no such key"), "Set OPENAI_API_KEY or RAGBOOK_EMBED_API_KEY."),
         (status(404, {"error": "no such model"}), "RAGBOOK_EMBED_BASE_URL."),
         (status(200, "not JSON"), "is an OpenAI-compatible address, usually ending in /v1."),
     ],
