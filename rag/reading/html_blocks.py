@@ -199,7 +199,7 @@ class PageParser(HTMLParser):
         if not self._pre:
             text = "".join(self._pieces)
             self._pieces.clear()
-            if not text.isspace():
+            if text and not text.isspace():
                 self._emit(Block(text.rstrip().lstrip("\n"), 2))
             self._gap = 2
 

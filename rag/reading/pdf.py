@@ -58,8 +58,8 @@ def read(raw: bytes, media_type: str) -> Reading:
 
 
 def _pages(raw: bytes) -> list[PageObject]:
-    reader = PdfReader(io.BytesIO(raw), strict=False)
     try:
+        reader = PdfReader(io.BytesIO(raw), strict=False)
         if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
             raise EncryptedSource("This PDF needs a password. Save a copy without one, then add that.")
     except (DependencyError, NotImplementedError) as error:

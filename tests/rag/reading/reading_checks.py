@@ -23,3 +23,16 @@ def check(reading: Reading) -> None:
         assert 1 <= heading.level <= 6
         assert heading.title.strip()
         assert "\n" not in text[heading.start : heading.end]
+
+
+def checked(reading: Reading) -> Reading:
+    """The reading itself, after `check`."""
+    check(reading)
+    return reading
+
+
+def headings(reading: Reading) -> list[tuple[int, str]]:
+    """Level and title of each heading; its title is in the line that it points to."""
+    for heading in reading.headings:
+        assert heading.title in reading.text[heading.start : heading.end]
+    return [(heading.level, heading.title) for heading in reading.headings]
