@@ -29,6 +29,7 @@ from tests.layout import (
     name_of,
     within,
 )
+from tests.mirrors import WITHOUT, without_mirror
 from tests.waiting import CEILING
 
 BANNED_NAMES = ("utils", "helpers", "common", "manager", "service", "data", "info", "process", "handle")
@@ -169,6 +170,11 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
 
 def test_every_module_says_what_it_is() -> None:
     assert not [name_of(path) for path in [*RAG, *SCREENS] if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
+
+
+def test_every_module_of_size_has_its_mirror() -> None:
+    """Write `tests/rag/<wing>/test_<module>.py` of what is new, and take off the list what has one, or is gone."""
+    assert sorted(without_mirror()) == sorted(WITHOUT)
 
 
 # ---------------------------------------------------------------------- circles

@@ -1,0 +1,66 @@
+"""Which modules of `rag/` have a test file of their own name below `tests/`, and which still lack it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.layout import RAG, ROOT, module_of, within
+
+SMALL = 80
+"""Lines up to which a module needs no mirror: its neighbours' tests run through it."""
+
+WITHOUT = (
+    "rag.citing.answer",
+    "rag.commands.asking",
+    "rag.commands.reports",
+    "rag.commands.status",
+    "rag.evaluation.report",
+    "rag.home.evidence",
+    "rag.home.pinned",
+    "rag.home.retiring",
+    "rag.home.spending",
+    "rag.home.wanted",
+    "rag.models.chat",
+    "rag.models.connection",
+    "rag.models.endpoint",
+    "rag.models.minilm",
+    "rag.models.retries",
+    "rag.moving.checks",
+    "rag.moving.contents",
+    "rag.moving.export",
+    "rag.moving.importing",
+    "rag.moving.llamaindex_export",
+    "rag.moving.llamaindex_files",
+    "rag.moving.llamaindex_import",
+    "rag.moving.llamaindex_sources",
+    "rag.moving.llamaindex_trial",
+    "rag.moving.packing",
+    "rag.moving.paid",
+    "rag.moving.unpacking",
+    "rag.reading.child",
+    "rag.settings",
+    "rag.sources.tag_store",
+    "rag.storage.lease",
+    "rag.upkeep.belonging",
+    "rag.upkeep.purging",
+    "rag.upkeep.repair_costs",
+    "rag.upkeep.repairs",
+)
+"""Modules over `SMALL` that are tested by theme only. The list only shrinks."""
+
+
+def mirror_of(path: Path) -> Path:
+    """Where the tests of a module are."""
+    return ROOT / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")
+
+
+def without_mirror() -> list[str]:
+    """Modules over `SMALL` that have none. The checks of claims are measured as a whole; the door has its test."""
+    return [
+        module_of(path)
+        for path in RAG
+        if path.name != "__init__.py"
+        and not within(module_of(path), "rag.citing.claims")
+        and len(path.read_text("utf-8").splitlines()) > SMALL
+        and not mirror_of(path).is_file()
+    ]
