@@ -22,21 +22,10 @@ from rag.moving.contents import CONTENTS
 from rag.moving.export import export_notebook
 from rag.moving.importing import import_notebook
 from tests.doubles import CountingEmbedding
-from tests.notebooks import answered, file, notebook, settings, text_of
+from tests.notebooks import file, notebook, settings, text_of
 from tests.rag.moving.archives import edited, everything_below, put_together, sealed, taken_apart
 
 REGULAR = (stat.S_IFREG | 0o600) << 16
-
-
-@pytest.fixture(scope="module")
-def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive as Ragbook writes it."""
-    folder = tmp_path_factory.mktemp("good")
-    book = notebook(folder / "home", CountingEmbedding(dimensions=16))
-    book.add([file("a.txt", text_of(6, 1)), file("b.txt", text_of(6, 2))])
-    book.keep_cell(answered(book, "river stone"))
-    export_notebook(book, folder / "good.zip")
-    return folder / "good.zip"
 
 
 @pytest.fixture(scope="module")
