@@ -11,10 +11,8 @@ SMALL = 80
 
 WITHOUT = (
     "rag.citing.answer",
-    "rag.commands.asking",
     "rag.commands.reports",
     "rag.commands.status",
-    "rag.evaluation.report",
     "rag.home.evidence",
     "rag.home.pinned",
     "rag.home.wanted",

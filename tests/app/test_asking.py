@@ -101,7 +101,7 @@ def test_something_is_drawn_while_no_words_come(opened: Opened, misbehaving: Mis
         (failure(429, "You exceeded your current quota", "insufficient_quota"), "used up its quota", "Add credit"),
         (failure(400, "maximum context length is 8192"), "does not fit the window", "Set RAGBOOK_LLM_CONTEXT"),
         (talk(["Owls "], ending="garbage"), "no answer", "Check that RAGBOOK_LLM_BASE_URL"),
-        (talk(["Owls "], ending="cut"), "peer closed connection", "Check that the server is running"),
+        (talk(["Owls "], ending="cut"), "No connection to the language model", "Check that the server is running"),
         (talk(["Owls "], ending="quiet"), "broke off", "Try again"),
         (talk([], finish="content_filter"), "content filter", "Rephrase the question"),
         (failure(404, "no such model"), "does not know the model", "Check RAGBOOK_LLM_MODEL"),

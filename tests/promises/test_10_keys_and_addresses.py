@@ -166,7 +166,12 @@ def test_a_page_does_not_read_this_computer_where_others_reach_the_page(
 def test_nothing_of_a_reply_is_shown_to_who_saved_the_address(
     role: str, code: int, misbehaving: Misbehaving, tmp_path: Path
 ) -> None:
-    replies = (status(code, "plain kingdom"), failure(code, "kingdom of errors"), status(code, {"message": "kingdom"}))
+    later = {"Retry_After": "3600"}  # so that it is not waited for
+    replies = (
+        status(code, "plain kingdom", **later),
+        failure(code, "kingdom of errors", **later),
+        status(code, {"message": "kingdom"}, **later),
+    )
     for reply in replies:
         misbehaving.play(reply)
         with pytest.raises(ModelError) as caught:
