@@ -14,8 +14,6 @@ WITHOUT = (
     "rag.commands.reports",
     "rag.commands.status",
     "rag.home.evidence",
-    "rag.home.pinned",
-    "rag.home.wanted",
     "rag.models.connection",
     "rag.models.endpoint",
     "rag.models.minilm",

@@ -16,6 +16,7 @@ from rag.tables.lance_files import latest_version
 
 _LOOKED_BACK = 200
 _LATEST = 2**64 - 1
+_LAST = "What was added or removed last may be lost: add or remove it again."
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,14 @@ def find_wanted(place: Place, state: State, head: Manifest | None) -> Wanted | N
     version, wanted_fp = state.registry, state.sources_fp
     if head is not None and behind(state, head):
         version, wanted_fp = head.tables["sources"].version, head.sources_fp
+    newest = latest_version(place.registry.path)  # first: whoever reads an older one moves a torn one aside
     rows = _rows(place, version, wanted_fp)
     if rows is not None and not state_lost:
         return None
-    newest = latest_version(place.registry.path)
     if rows is not None:
         later = rows if newest in (None, version) else _rows(place, newest, None)
         if later is None:
-            return Wanted(tuple(rows), version, "What was added or removed last may be lost: add or remove it again.")
+            return Wanted(tuple(rows), version, _LAST)
         # More sources are the rest of an add that got no further than here; fewer may be half a commit.
         more = {row.source_id for row in rows} <= {row.source_id for row in later}
         return Wanted(tuple(later), newest) if more else Wanted(tuple(rows), version)
@@ -59,7 +60,7 @@ def find_wanted(place: Place, state: State, head: Manifest | None) -> Wanted | N
     for candidate in range(last, max(0, last - _LOOKED_BACK), -1):
         found = _rows(place, candidate, pinned.get(candidate))
         if found and wanted_fp == registry_fingerprint(found):
-            return Wanted(tuple(found), candidate)
+            return Wanted(tuple(found), candidate, _LAST if state_lost else "")
         if found and base is None:
             base, older = candidate, found
     target = wanted_fp if not state.damaged else next(iter(pinned.values()), wanted_fp)
