@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.fingerprint import canonical, chunk_id, digest, fingerprint, vector_key
@@ -34,7 +34,6 @@ def test_different_values_have_different_fingerprints() -> None:
         assert fingerprint(left) != fingerprint(right), (left, right)
 
 
-@settings(deadline=None)
 @given(JSON)
 def test_canonical_json_is_json_for_the_same_value(value: Any) -> None:
     assert json.loads(canonical(value)) == value
@@ -42,7 +41,6 @@ def test_canonical_json_is_json_for_the_same_value(value: Any) -> None:
     assert fingerprint(value) == hashlib.sha256(canonical(value)).hexdigest()
 
 
-@settings(deadline=None)
 @given(JSON, JSON)
 def test_equal_fingerprints_mean_equal_values(left: Any, right: Any) -> None:
     # Through JSON text, because Python holds True == 1.
@@ -50,7 +48,6 @@ def test_equal_fingerprints_mean_equal_values(left: Any, right: Any) -> None:
     assert (fingerprint(left) == fingerprint(right)) == same
 
 
-@settings(deadline=None)
 @given(st.dictionaries(TEXT, JSON, max_size=6), st.randoms())
 def test_the_order_of_keys_does_not_matter(value: dict[str, Any], random: Any) -> None:
     items = list(value.items())
@@ -58,7 +55,6 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, Any], random: Any) -
     assert fingerprint(dict(items)) == fingerprint(value)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(TEXT, JSON, min_size=1, max_size=6), st.data())
 def test_every_field_matters(value: dict[str, Any], data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(sorted(value)))
@@ -67,7 +63,6 @@ def test_every_field_matters(value: dict[str, Any], data: st.DataObject) -> None
     assert fingerprint({**value, key: [value[key]]}) != fingerprint(value)
 
 
-@settings(deadline=None)
 @given(st.lists(JSON, min_size=2, max_size=5, unique_by=lambda value: canonical(value)))
 def test_the_order_of_a_list_matters(value: list[Any]) -> None:
     assert fingerprint(value) != fingerprint(value[::-1])
@@ -102,7 +97,6 @@ def test_lone_surrogates_are_refused(value: Any) -> None:
 KEYS = st.tuples(TEXT, st.sampled_from(["text", "query"]), TEXT)
 
 
-@settings(deadline=None)
 @given(KEYS, KEYS)
 def test_a_vector_key_tells_space_role_and_text_apart(left: Any, right: Any) -> None:
     assert (vector_key(*left) == vector_key(*right)) == (left == right)
@@ -117,7 +111,6 @@ def test_a_vector_key_is_exact_about_the_text() -> None:
     assert hashlib.sha256(b'["s","text","a"]').digest() == vector_key("s", "text", "a")
 
 
-@settings(deadline=None)
 @given(st.tuples(TEXT, st.integers(0, 99), TEXT, TEXT), st.tuples(TEXT, st.integers(0, 99), TEXT, TEXT))
 def test_a_chunk_id_tells_everything_apart(left: Any, right: Any) -> None:
     assert (chunk_id(*left) == chunk_id(*right)) == (left == right)

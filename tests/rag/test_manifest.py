@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.checked import FORMAT, dump_checked, load_checked
@@ -75,7 +75,6 @@ SMALL = Manifest(
 )
 
 
-@settings(deadline=None)
 @given(MANIFESTS)
 def test_what_is_written_is_what_is_read(manifest: Manifest) -> None:
     assert parse_manifest(manifest.to_json(), "m.json") == manifest
@@ -107,7 +106,6 @@ def test_every_truncation_is_noticed() -> None:
             parse_manifest(content[length + 1 :], "m.json")
 
 
-@settings(deadline=None)
 @given(MANIFESTS, st.data())
 def test_one_changed_byte_anywhere_is_noticed_or_means_nothing(manifest: Manifest, data: st.DataObject) -> None:
     content = bytearray(manifest.to_json())
@@ -116,7 +114,6 @@ def test_one_changed_byte_anywhere_is_noticed_or_means_nothing(manifest: Manifes
         assert parse_manifest(bytes(content), "m.json") == manifest
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_other_bytes_are_damage(content: bytes) -> None:
     with pytest.raises(Damaged):
@@ -166,7 +163,6 @@ def test_a_newer_format_is_left_alone() -> None:
         parse_manifest(forged, "m.json")
 
 
-@settings(deadline=None)
 @given(RECIPE)
 def test_checked_objects_come_back(body: dict[str, Any]) -> None:
     body.pop("checksum", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.asking.coverage import Coverage, coverage
@@ -108,7 +108,6 @@ def test_a_question_without_words_has_no_coverage() -> None:
     assert coverage("?!", [(BEES, "en")], frequencies(BEES), {"en"}) is None
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40), st.text(max_size=80), st.sampled_from(["en", "de", "zh", "th", "hi", "ar", ""]))
 def test_measures_are_shares(question: str, text: str, language: str) -> None:
     known = frequencies(text, BEES, language=language)

@@ -127,7 +127,6 @@ def test_where_the_range_is_unknown_it_stays_unknown() -> None:
     assert found.quote == "Green grass grows\nquickly"
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("abcZ .[]12,\n!。"), max_size=120), st.text("abcZ .\n12", max_size=80))
 def test_whatever_the_answer_a_quote_is_in_its_source(answer: str, text: str) -> None:
     passages = (passage(1, text), passage(2, "abc. Zab 12 cab.", start=7))
@@ -144,7 +143,7 @@ def test_whatever_the_answer_a_quote_is_in_its_source(answer: str, text: str) ->
         assert (found.state == "verified") == (place.n == found.n)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.sampled_from(

@@ -144,7 +144,7 @@ wanted = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(have=json_values, want=wanted, operator=st.sampled_from(FilterOperator))
 def test_no_value_of_any_type_raises(have: Any, want: Any, operator: FilterOperator) -> None:
     assert one("key", operator, want, {"key": have}) in (True, False)

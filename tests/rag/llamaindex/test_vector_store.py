@@ -130,7 +130,7 @@ def test_nodes_come_back_as_they_were(store: LanceVectorStore, make: Callable[[]
         assert found == given_node
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     name=st.text(min_size=1, max_size=20),
     text=st.text(max_size=40),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.config import Config
@@ -40,7 +40,6 @@ def test_a_chunk_holds_about_as_much_in_every_script(language: str, tokenizer: T
     assert 0.5 < sentences_a_chunk(SENTENCES[language]) / sentences_a_chunk(english) < 1.6
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("аяשجकि한글ไทยab .\n。।"), max_size=300), st.integers(4, 40), st.data())
 def test_pieces_of_any_script_are_the_text(text: str, size: int, data: st.DataObject) -> None:
     overlap = data.draw(st.integers(0, size // 2))

@@ -91,7 +91,7 @@ def test_markup_that_is_no_markup(read):
     refused(read, "a.html", b"<div hidden>" * 1000 + b"x", EmptySource)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(["a.txt", "a.html", "a.md", "a.csv", "a.json", "a.jsonl", "a.ipynb", "a.pdf", "a.docx"]),
     content=st.one_of(st.binary(max_size=400), st.text(max_size=200).map(lambda t: t.encode("utf-8", "surrogatepass"))),

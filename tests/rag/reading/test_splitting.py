@@ -57,7 +57,6 @@ def assert_sound(reading: Reading, pieces: Sequence[Piece], overlap: int) -> Non
     assert not "".join(char for char, done in zip(text, covered, strict=True) if not done).strip()
 
 
-@settings(deadline=None)
 @given(LETTERS | ANY, st.integers(4, 40), st.data())
 def test_pieces_are_the_text(text: str, size: int, data: st.DataObject) -> None:
     overlap = data.draw(st.integers(0, (size - 1) // 2))
@@ -264,7 +263,7 @@ def test_a_long_word_is_cut_and_nothing_of_it_lost() -> None:
     assert "".join(piece.text for piece in pieces).replace(" ", "") == text.replace(" ", "")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6))
 def test_where_a_section_is_cut_does_not_depend_on_other_sections(seed: int) -> None:
     sections = [f"# S{number}\n\n" + "\n\n".join(prose(seed + number, 20)) for number in range(4)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.settings import check_slug
@@ -35,7 +35,6 @@ NAMES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(NAMES)
 def test_a_safe_name_is_safe(name: str) -> None:
     safe = safe_name(name)
@@ -49,7 +48,6 @@ def test_a_safe_name_is_safe(name: str) -> None:
     assert safe.replace("\u200d", "").strip()
 
 
-@settings(deadline=None)
 @given(NAMES)
 def test_a_safe_name_stays_as_it_is(name: str) -> None:
     assert safe_name(safe_name(name)) == safe_name(name)
@@ -91,7 +89,6 @@ def test_a_long_name_keeps_its_extension() -> None:
     assert safe_name("x" * 10 + "." + "y" * 500).endswith("…")
 
 
-@settings(deadline=None)
 @given(st.text(max_size=100))
 def test_a_slug_is_a_folder_name(title: str) -> None:
     check_slug("The slug", slug_of(title))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.building.plan import plan
@@ -140,7 +140,6 @@ SOURCES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(SOURCES, SOURCES, st.sets(st.sampled_from(["/in/a.txt", "/in/b.txt", "/in/c.txt", "/in/d.txt"])))
 def test_after_adding_every_given_source_is_there_with_its_bytes(
     first: list[Given], second: list[Given], there: set[str]
@@ -159,7 +158,6 @@ def test_after_adding_every_given_source_is_there_with_its_bytes(
     assert [row.position for row in found.rows] == sorted(row.position for row in found.rows)
 
 
-@settings(deadline=None)
 @given(SOURCES, st.randoms())
 def test_a_registry_has_one_fingerprint_in_any_order(sources: list[Given], random: object) -> None:
     rows = list(put([], *sources).rows)
@@ -228,7 +226,6 @@ def test_what_waits_is_read() -> None:
     assert plan(BASE, BASE).read == BASE
 
 
-@settings(deadline=None)
 @given(SOURCES, SOURCES)
 def test_a_plan_sorts_every_source_into_one_pile(first: list[Given], second: list[Given]) -> None:
     done = built(put([], *first).rows)

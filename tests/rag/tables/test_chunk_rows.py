@@ -49,7 +49,7 @@ def test_rows_come_back_as_written(table: ChunkTable) -> None:
 text = st.text(max_size=12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     names=st.lists(st.tuples(text, text, text), min_size=1, max_size=6, unique_by=lambda one: one[0]),
     metadata=st.dictionaries(text, text | st.integers() | st.none() | st.booleans(), max_size=3),

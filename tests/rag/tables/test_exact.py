@@ -18,7 +18,7 @@ def normalised(rows: int, width: int, seed: int = 0) -> NDArray[np.float32]:
     return np.asarray(matrix / lengths, dtype=np.float32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.integers(1, 300), width=st.integers(1, 48), k=st.integers(1, 40), seed=st.integers(0, 10**6))
 def test_finds_what_sorting_all_rows_finds(rows: int, width: int, k: int, seed: int) -> None:
     matrix = normalised(rows, width, seed)

@@ -130,7 +130,7 @@ def check_any_bytes(raw: bytes, version: int) -> None:
             assert "t.lance/" in message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(where=st.integers(0, 10**6), flip=st.integers(1, 255), cut=st.booleans())
 def test_torn_and_flipped_manifests_are_damaged_or_still_read(lived_in: Path, where: int, flip: int, cut: bool) -> None:
     newest = latest_version(lived_in)

@@ -60,7 +60,7 @@ def test_fragments_deletions_and_indexes_are_listed() -> None:
         files(framed(index) + framed(message) + footer(len(framed(index))))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(raw=st.binary(max_size=200), position=st.integers(0, 2**64 - 1), whole=st.booleans())
 def test_random_bytes_are_torn_and_nothing_else(raw: bytes, position: int, whole: bool) -> None:
     for tried in (framed(raw) + footer(0) if whole else raw + footer(position), raw):

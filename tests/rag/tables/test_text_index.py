@@ -45,7 +45,7 @@ def test_any_text_is_a_query(table: ChunkTable, indexed: bool) -> None:
     assert all(score > 0 for _, score in table.full_text("dog cat foo", 5))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(query=st.text(alphabet=st.characters(exclude_categories=[]), max_size=40))
 def test_no_query_raises(searchable: ChunkTable, query: str) -> None:
     assert isinstance(searchable.full_text(query, 3), list)

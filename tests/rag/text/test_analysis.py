@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.text.analysis import asked, asked_words, terms
@@ -68,7 +68,6 @@ def test_words_of_a_question_with_the_terms_that_find_each() -> None:
     assert asked_words("?!", {"en"}) == []
 
 
-@settings(deadline=None)
 @given(st.text(), st.sets(st.sampled_from(["", "en", "de", "zh", "th", "hi"]), max_size=2))
 def test_both_ways_of_asking_name_the_same_terms(text: str, languages: set[str]) -> None:
     assert {term for word in asked_words(text, languages) for term in word} == set(asked(text, languages))

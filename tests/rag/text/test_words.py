@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.text.words import content_words, sentences
@@ -13,7 +13,6 @@ def said(text: str) -> list[str]:
     return [text[start:end] for start, end in sentences(text)]
 
 
-@settings(deadline=None)
 @given(TEXT)
 def test_sentences_are_the_text_without_the_space_between(text: str) -> None:
     found = list(sentences(text))
@@ -70,7 +69,6 @@ def test_numbers_are_words_and_stop_words_are_not() -> None:
     assert content_words("水は摂氏") == ["水は", "は摂", "摂氏"]
 
 
-@settings(deadline=None)
 @given(TEXT)
 def test_words_of_any_text(text: str) -> None:
     words = content_words(text)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.citation_cases import TRUE, Case, kept, made
@@ -112,7 +112,6 @@ def test_the_place_is_that_of_the_aligned_words() -> None:
     assert text[found.start : found.end] == "licence, which Bob signed, costs 49 euros per year"
 
 
-@settings(deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80) | st.text("aA5,. not%一不ก", max_size=80))
 def test_any_text_has_a_place_in_itself_or_none(claim: str, text: str) -> None:
     found = align(claim, text)
@@ -176,7 +175,6 @@ nicht until März 2 twice 's . . ; — ½ $ a_b replaced with to from
 _ODD = ["\ud800", "\u202e", "\x00", "\u0301"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(_WORDS + _ODD), max_size=40), st.lists(st.sampled_from(_WORDS + _ODD), max_size=60))
 def test_any_words_in_any_order_are_checked(claim: list[str], text: list[str]) -> None:
     found = align(" ".join(claim), " ".join(text))

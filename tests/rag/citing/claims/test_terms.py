@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.citing.claims.sentences import whole_sentences
@@ -46,7 +46,6 @@ def test_names_negations_and_words() -> None:
     assert ("not", "لا") in said("لا يعمل")
 
 
-@settings(deadline=None)
 @given(st.text(max_size=120))
 def test_terms_stand_in_the_text_in_order(text: str) -> None:
     found = terms(text)
