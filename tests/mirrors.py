@@ -13,16 +13,11 @@ WITHOUT = (
     "rag.citing.answer",
     "rag.commands.reports",
     "rag.commands.status",
-    "rag.home.evidence",
     "rag.models.connection",
     "rag.models.endpoint",
     "rag.models.minilm",
     "rag.reading.child",
     "rag.settings",
-    "rag.upkeep.belonging",
-    "rag.upkeep.purging",
-    "rag.upkeep.repair_costs",
-    "rag.upkeep.repairs",
 )
 """Modules over `SMALL` that are tested by theme only. The list only shrinks."""
 
