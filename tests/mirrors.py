@@ -10,14 +10,7 @@ SMALL = 80
 """Lines up to which a module needs no mirror: its neighbours' tests run through it."""
 
 WITHOUT = (
-    "rag.citing.answer",
-    "rag.commands.reports",
-    "rag.commands.status",
-    "rag.models.connection",
-    "rag.models.endpoint",
-    "rag.models.minilm",
     "rag.reading.child",
-    "rag.settings",
 )
 """Modules over `SMALL` that are tested by theme only. The list only shrinks."""
 
