@@ -36,8 +36,8 @@ WINGS: dict[str, tuple[str, ...]] = {
     ),
     "evaluation": ("text", "sources", "citing", "home", "asking", "notebook"),
     "commands": (
-        *("text", "storage", "tables", "sources", "models", "spaces", "citing", "home", "building", "asking"),
-        *("upkeep", "notebook", "moving", "evaluation"),
+        *("text", "storage", "reading", "tables", "sources", "models", "spaces", "citing", "home", "building"),
+        *("asking", "upkeep", "notebook", "moving", "evaluation"),
     ),
 }
 """Wings of `rag/`, low to high, with those that each may import. All may import the hall: the files directly in `rag/`,

@@ -12,6 +12,7 @@ from rag.home.verdicts import Status
 from rag.manifest import Manifest, VerdictName
 from rag.notebook import Notebook
 from rag.outcome import ChunkCounts, SourceCounts
+from rag.reading.sandbox import available
 from rag.text.counting import count
 
 
@@ -32,6 +33,7 @@ def status_report(notebook: Notebook, _options: argparse.Namespace) -> Report:
         "failures": [{"name": name, "reason": reason} for name, reason in status.failed],
         "where": verdict.where,
         "size_bytes": status.size_bytes,
+        "reading": available().as_json(),
         "sentence": verdict.sentence,
         "next_step": verdict.next_step,
     }

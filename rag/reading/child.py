@@ -8,13 +8,13 @@ import logging
 import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from rag.errors import DamagedSource, ReadError, SourceTooLarge
 from rag.reading import kinds, wire
 from rag.reading.limits import address_space, limit_memory, limit_time
 from rag.reading.places import Reading
+from rag.reading.sandbox import shut
 
 _MODULES = {
     kinds.PDF: "pdf",
@@ -29,25 +29,18 @@ _MODULES = {
     kinds.NOTEBOOK: "ipynb",
 }
 
+_TOO_MUCH = "Reading this file takes more memory than a document may have. Split it, then add the parts."
 
-def read(path: Path, media_type: str, max_bytes: int) -> Reading:
-    """Parse one file in this process, without limits of time and memory. Raises ReadError only."""
+
+def read(raw: bytes, media_type: str) -> Reading:
+    """Parse one document in this process, without limits of time and memory. Raises ReadError only."""
     try:
-        with path.open("rb") as file:
-            # Python sets aside what it is asked for: ask for what is there.
-            raw = file.read(min(os.fstat(file.fileno()).st_size, max_bytes) + 1)
-        if len(raw) > max_bytes:
-            raise SourceTooLarge("This file grew while it was being read. Add it again when it is complete.")
         module = importlib.import_module(f"rag.reading.{_MODULES[media_type]}")
         reading: Reading = module.read(raw, media_type)
     except ReadError:
         raise
     except MemoryError as error:
-        raise SourceTooLarge(
-            "Reading this file takes more memory than a document may have. Split it, then add the parts."
-        ) from error
-    except OSError as error:
-        raise DamagedSource(f"This file cannot be read from disk: {error.strerror or error}.") from error
+        raise SourceTooLarge(_TOO_MUCH) from error
     except Exception as error:
         raise DamagedSource(
             f"This file is damaged or not what its name says: its reader failed with {type(error).__name__}."
@@ -55,14 +48,20 @@ def read(path: Path, media_type: str, max_bytes: int) -> Reading:
     return reading
 
 
-def answer(message: dict[str, Any]) -> dict[str, Any]:
-    """The reply to one request of the parent: a reading or an error, as JSON values.
+def answer(message: dict[str, Any], requests: BinaryIO) -> dict[str, Any]:
+    """The reply to one request of the parent, whose document follows in `requests`: a reading or an error, as JSON
+    values.
 
-    `last` is true when memory ran out: what the parser left behind is nothing to build on.
+    `last` is true when memory ran out: what the parser left behind is nothing to build on, and neither is a stream of
+    which not everything was taken.
     """
     limit_time(message["seconds"])
     try:
-        reading = read(Path(message["path"]), message["media_type"], message["max_bytes"])
+        try:
+            raw = wire.receive_bytes(requests, message["bytes"])
+        except MemoryError:
+            return {"error": SourceTooLarge.__name__, "sentence": _TOO_MUCH, "last": True}
+        reading = read(raw, message["media_type"])
     except ReadError as error:
         return {"error": type(error).__name__, "sentence": str(error), "last": isinstance(error.__cause__, MemoryError)}
     finally:
@@ -74,6 +73,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer until the parent goes away, or until this process has grown so much that a fresh one is better."""
     setup = wire.receive(requests)
     limit_memory(setup["memory_bytes"])
+    shut()
     base = address_space() or 0
     wire.send(replies, {"ready": True})
     while True:
@@ -81,7 +81,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
             message = wire.receive(requests)
         except wire.Broken:
             return
-        reply = answer(message)
+        reply = answer(message, requests)
         gc.collect()
         # A file must not fail because of what was read before it: leave while there is still room.
         reply["last"] |= (address_space() or 0) - base > setup["memory_bytes"] // 4

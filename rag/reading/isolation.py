@@ -9,13 +9,14 @@ import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from rag import errors
 from rag.errors import DamagedSource, ReadError, ReadTimeout, SourceTooLarge, UnsupportedType
 from rag.reading import wire
 from rag.reading.kinds import HEAD_BYTES, media_type
 from rag.reading.places import Heading, Page, Reading
+from rag.reading.sandbox import hide_from_children, wrapped
 
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 # What a Python process needs to start. Everything else stays here: parsers of unknown files get no API keys.
@@ -61,9 +62,7 @@ class Readers:
         """
         kind = self._media_type(name, path)
         message = {
-            "path": str(path.absolute()),
             "media_type": kind,
-            "max_bytes": self._max_bytes,
             # Later than our own clock: it is there for the case that we die first.
             "seconds": self._seconds + 5,
         }
@@ -71,7 +70,15 @@ class Readers:
             self._reap()  # something from outside ended it since the last source
         if self._child is None:
             self._start()
-        reply = self._exchange(message, self._seconds)
+        try:
+            with path.open("rb") as document:
+                size = os.fstat(document.fileno()).st_size
+                if size > self._max_bytes:
+                    raise SourceTooLarge("This file grew while it was being read. Add it again when it is complete.")
+                reply = self._exchange({**message, "bytes": size}, self._seconds, document)
+        except OSError as error:
+            self.close()  # a document that was handed over in part is in the way of the next
+            raise DamagedSource(f"This file cannot be read from disk: {error.strerror or error}.") from error
         if reply.get("last"):
             self._reap()
         if "error" in reply:
@@ -100,8 +107,10 @@ class Readers:
         environment = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
         paths = [str(_PACKAGE_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
         environment |= {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"}
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "rag.reading.child"],
+        hide_from_children()
+        command = [sys.executable, "-m", "rag.reading.child"]
+        self._child = subprocess.Popen(  # noqa: S603 - our own interpreter
+            wrapped(command) or command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -112,8 +121,8 @@ class Readers:
         except ReadError as error:
             raise ReadError("The process that reads documents did not start. Try again.") from error
 
-    def _exchange(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Send a message and wait for the reply; kills the child at the time limit."""
+    def _exchange(self, message: dict[str, Any], seconds: float, document: IO[bytes] | None = None) -> dict[str, Any]:
+        """Send a message, and the document it is about, and wait for the reply; kills the child at the time limit."""
         child = self._child
         assert child is not None
         assert child.stdin is not None
@@ -130,6 +139,8 @@ class Readers:
         clock.start()
         try:
             wire.send(child.stdin, message)
+            if document is not None:
+                wire.send_bytes(child.stdin, document, message["bytes"])
             return wire.receive(child.stdout)
         except wire.Broken as error:
             code = self._reap()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
-from pathlib import Path
 
 
 def limit_memory(extra_bytes: int) -> None:
@@ -24,11 +24,19 @@ def limit_memory(extra_bytes: int) -> None:
 
 def address_space() -> int | None:
     """Bytes of address space this process has mapped; None where the system does not say (only Linux does)."""
+    descriptor = _statm()
+    if descriptor is None:
+        return None
+    return int(os.pread(descriptor, 64, 0).split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@functools.cache
+def _statm() -> int | None:
+    """Where the system tells it, open for good: a process that is shut away cannot open it any more."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def limit_time(seconds: float) -> None:

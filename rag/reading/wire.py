@@ -1,4 +1,7 @@
-"""Frames between the parent and the reading child: eight bytes of length (big-endian), then that many bytes of JSON."""
+"""Frames between the parent and the reading child: eight bytes of length (big-endian), then that many bytes of JSON.
+
+Behind the frame that asks for a document come its bytes, as many as the frame says: the child may open no file.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import struct
 from typing import IO, Any
 
 _LENGTH = struct.Struct(">Q")
+
+_BLOCK = 1 << 20
 
 FRAME_LIMIT = 512 << 20
 """Bytes. A longer frame means that the other side is out of its mind, not that a document is long."""
@@ -25,6 +30,33 @@ def send(stream: IO[bytes], message: dict[str, Any]) -> None:
         stream.flush()
     except OSError as error:
         raise Broken(str(error)) from error
+
+
+def send_bytes(stream: IO[bytes], document: IO[bytes], count: int) -> None:
+    """Write `count` bytes of a document in blocks, and flush; what it lacks of them, as when it was cut short just now,
+    is filled up with NULs, which no reader takes for text. Raises Broken when the other side is gone, OSError when the
+    document cannot be read.
+    """
+    left = count
+    while left:
+        block = document.read(min(left, _BLOCK)) or bytes(min(left, _BLOCK))
+        try:
+            stream.write(block)
+        except OSError as error:
+            raise Broken(str(error)) from error
+        left -= len(block)
+    try:
+        stream.flush()
+    except OSError as error:
+        raise Broken(str(error)) from error
+
+
+def receive_bytes(stream: IO[bytes], count: int) -> bytes:
+    """The next `count` bytes. Raises Broken where there are fewer."""
+    body = stream.read(count)
+    if len(body) != count:
+        raise Broken("the stream ended inside a document")
+    return body
 
 
 def receive(stream: IO[bytes]) -> dict[str, Any]:
