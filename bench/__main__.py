@@ -19,6 +19,7 @@ BENCHMARKS = {
     "exact": "exact_search",
     "hybrid": "hybrid",
     "growth": "growth",
+    "memory": "bounded",
     "killing": "surviving",
     "citations": "citations",
     "answers": "answers",

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
-from rag.building.chunking import came_back, original_of, read_all
-from rag.building.ground import find_ground
+from rag.building.chunking import Text, original_of, read_each
+from rag.building.ground import find, stand
 from rag.building.paying import MakeEmbedder
-from rag.building.plan import plan
 from rag.building.registering import register
 from rag.building.rehearsal import rehearsed, stand_in
-from rag.building.results import Read, results, source_counts, standing
+from rag.building.results import Read, results, source_counts
 from rag.config import Config
 from rag.errors import BadKey, ModelMissing, ReadError
 from rag.fingerprint import vector_key
 from rag.home.place import Place
 from rag.outcome import SourceCounts
+from rag.reading.splitting import Piece
 from rag.sources.incoming import Incoming, name_in_batch, origin_of
 from rag.sources.names import safe_name
 from rag.sources.rows import Given
@@ -69,32 +71,31 @@ def estimate(place: Place, config: Config, make_embedder: MakeEmbedder, incoming
     Raises:
         Damaged, NewerFormat, StoreError: as the build would.
     """
-    with rehearsed(place) as stand, ExitStack() as stack:
-        given, refused = _given(incoming, stand, stack)
+    with rehearsed(place) as copy, ExitStack() as stack:
+        given, refused = _given(incoming, copy, stack)
         if incoming:
-            register(stand, given)
-        ground = find_ground(stand)
-        space = stand.spaces.wanted(config)
-        base = ground.base(config, space)
-        built = base.rows if base else []
-        wanted = standing(stand.registry.rows(ground.state.registry), built)
-        todo = plan(wanted, built, again=lambda row: came_back(stand, row))
-        reads = list(read_all(todo.read, lambda row: original_of(stand, row), config))
-        missing = _missing(stand, space, reads)
-    chunks = sum(row.chunks for row in results(wanted, todo, reads, 0))
+            register(copy, given)
+        ground = stand(find(copy), config, copy.spaces.wanted(config))
+        bill = _Bill(config, make_embedder)
+        reads: list[Read] = []
+        pieces = _pieces(read_each(ground.todo.read, lambda row: original_of(copy, row), config), reads)
+        for texts in _lacking(copy, ground.space, pieces):
+            bill.add(texts)
+    chunks = sum(row.chunks for row in results(ground.wanted, ground.todo, reads, 0))
+    lacking = bill.texts
     # As the build does it: a space that was never met is met as soon as there is anything to build.
-    called = bool(missing) if space else bool(ground.head) or any(read.pieces for read in reads)
-    canary = len(CANARY_TEXTS) if _checked(space, config, called) else 0
-    tokens, cost = _price(config, make_embedder, [*missing, *(CANARY_TEXTS if canary else ())])
+    called = bool(lacking) if ground.space else bool(ground.head) or any(read.chunks for read in reads)
+    canary = len(CANARY_TEXTS) if _checked(ground.space, config, called) else 0
+    bill.add(CANARY_TEXTS if canary else ())
     failures = [*refused, *((read.row.name, read.failure) for read in reads if read.failure)]
     return Estimate(
-        sources=replace(source_counts(wanted, todo, reads), failed=len(failures)),
+        sources=replace(source_counts(ground.wanted, ground.todo, reads), failed=len(failures)),
         chunks=chunks,
-        texts=len(missing),
-        reused=chunks - len(missing),
+        texts=lacking,
+        reused=chunks - lacking,
         canary_texts=canary,
-        tokens=tokens,
-        cost_usd=cost,
+        tokens=bill.tokens,
+        cost_usd=bill.cost_usd,
         failures=tuple(failures),
     )
 
@@ -127,19 +128,27 @@ def _given(incoming: Sequence[Incoming], stand: Place, stack: ExitStack) -> tupl
     return list(given.values()), refused
 
 
-def _missing(place: Place, space: Space | None, reads: Iterable[Read]) -> list[str]:
-    """Texts without a vector that passes its check, each once."""
-    texts = dict.fromkeys(piece.embed_text for read in reads for piece in read.pieces)
+def _pieces(texts: Iterable[Text], reads: list[Read]) -> Iterator[Piece]:
+    """The chunks of all sources; what was read is noted in `reads`."""
+    for text in texts:
+        chunks = 0
+        for piece in text.pieces:
+            chunks += 1
+            yield piece
+        reads.append(Read(text.row, chunks, text.media_type, text.failure))
+
+
+def _lacking(place: Place, space: Space | None, pieces: Iterator[Piece]) -> Iterator[list[str]]:
+    """Texts without a vector that passes its check, each once, some at a time."""
     folder = place.cache_folder(space.fingerprint) if space else None
-    if space is None or folder is None or not texts or not folder.exists():
-        return list(texts)
-    cache = VectorCache(folder, space.dimensions)
-    keys = {vector_key(space.fingerprint, "text", text): text for text in texts}
-    asked = list(keys)
-    had: set[bytes] = set()
-    for start in range(0, len(asked), _AT_ONCE):
-        had |= cache.find(asked[start : start + _AT_ONCE]).keys()
-    return [text for key, text in keys.items() if key not in had]
+    cache = VectorCache(folder, space.dimensions) if space and folder and folder.exists() else None
+    seen: set[bytes] = set()
+    while some := list(islice(pieces, _AT_ONCE)):
+        texts = {vector_key(space.fingerprint if space else "", "text", one.embed_text): one.embed_text for one in some}
+        fresh = [key for key in texts if key not in seen]
+        seen.update(fresh)
+        had = cache.find(fresh).keys() if cache else set()
+        yield [texts[key] for key in fresh if key not in had]
 
 
 def _checked(space: Space | None, config: Config, paying: bool) -> bool:
@@ -148,22 +157,43 @@ def _checked(space: Space | None, config: Config, paying: bool) -> bool:
     return paying and (space is None or not draft(config)["revision"])
 
 
-def _price(config: Config, make_embedder: MakeEmbedder, texts: Sequence[str]) -> tuple[int, float | None]:
-    if not texts:
-        return 0, 0.0
-    try:
-        embedder = make_embedder(config)
-    except BadKey:
-        # Counting needs no key, only the call does.
-        from rag.models.endpoint import embedding_endpoint
-        from rag.models.tokens import count_openai
+class _Bill:
+    """Counts texts and their tokens as they come. What counts them is made when there is a text to count."""
 
-        tokens = sum(count_openai(texts))
-        price = embedding_endpoint(replace(config, api_key=None)).embedding_price
-        return tokens, None if price is None else tokens * price / 1e6
-    except ModelMissing:  # nor does counting need the model, and a local one costs nothing
-        from rag.models.tokens import counter_for
+    def __init__(self, config: Config, make_embedder: MakeEmbedder) -> None:
+        self._config = config
+        self._make = make_embedder
+        self.texts = 0
+        self.tokens = 0
 
-        return sum(counter_for(config)(texts)), 0.0
-    tokens = sum(embedder.count_tokens(texts))
-    return tokens, embedder.cost(tokens)
+    def add(self, texts: Sequence[str]) -> None:
+        """Count some more."""
+        if texts:
+            self.texts += len(texts)
+            self.tokens += self._meter[0](texts)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """US dollars for all of them; None where the price is not known."""
+        return self._meter[1](self.tokens) if self.texts else 0.0
+
+    @cached_property
+    def _meter(self) -> tuple[Callable[[Sequence[str]], int], Callable[[int], float | None]]:
+        """Tokens of texts, and the price of tokens."""
+        try:
+            embedder = self._make(self._config)
+        except BadKey:
+            # Counting needs no key, only the call does.
+            from rag.models.endpoint import embedding_endpoint
+            from rag.models.tokens import count_openai
+
+            price = embedding_endpoint(replace(self._config, api_key=None)).embedding_price
+            return lambda texts: sum(
+                count_openai(texts)
+            ), lambda tokens: None if price is None else tokens * price / 1e6
+        except ModelMissing:  # nor does counting need the model, and a local one costs nothing
+            from rag.models.tokens import counter_for
+
+            counter = counter_for(self._config)
+            return lambda texts: sum(counter(texts)), lambda _: 0.0
+        return lambda texts: sum(embedder.count_tokens(texts)), embedder.cost

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from rag.building.chunking import came_back
+from rag.building.plan import Plan, plan
+from rag.building.results import standing
 from rag.config import Config
 from rag.errors import Damaged, NotFound, StoreError
 from rag.home.pinned import PinnedFiles
@@ -22,6 +26,7 @@ from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces.space import Space
 from rag.storage.durable import make_folder
 from rag.storage.failures import translated
+from rag.storage.layout import CHUNKS, CHUNKS_TABLE
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of, set_aside_torn
 
@@ -44,50 +49,22 @@ class Base:
         return self.table
 
 
-@dataclass
-class Ground:
-    """What a build finds: `head` is the newest snapshot whose files are intact; `passed_over` says what newer ones
-    failed. Older ones are looked at when they are needed, so that a long history costs a build nothing."""
+@dataclass(frozen=True)
+class Found:
+    """What is wanted, and what there is: `head` is the newest snapshot whose files are intact; `passed_over` says what
+    newer ones failed. Older ones are looked at when they are needed, so that a long history costs a build nothing."""
 
     place: Place
     state: State
     head: Manifest | None
-    passed_over: list[str]
-    _held: FileLock | None = None
-
-    def leave(self) -> None:
-        """Let go of the folder of a new table: it is pinned now, or left to whoever builds next."""
-        if self._held is not None:
-            with contextlib.suppress(OSError):
-                Path(self._held.lock_file).unlink()
-            self._held.release()
+    passed_over: tuple[str, ...]
 
     @property
     def registry_version(self) -> int | None:
         """The version of the sources table that has both the newest wishes and the newest results."""
         return newest_registry(self.state, self.head)
 
-    def base(self, config: Config, space: Space | None) -> Base | None:
-        """The newest snapshot of the wanted recipe whose tables can be used."""
-        if space is None:
-            return None
-        recipe_fp = recipe_fingerprint(wanted_recipe(config, space))
-        for manifest in self._intact():
-            if manifest.recipe_fp != recipe_fp:
-                continue
-            pinned = manifest.tables["chunks"]
-            path = self.place.table_folder(pinned.path)
-            try:
-                # A power cut can leave a torn version that nobody published; Lance then opens none of the others.
-                set_aside_torn(path, pinned.version)
-                table = self.place.chunks(manifest, newest=True)
-                files_of(path, pinned.version)
-                return Base(manifest, table, self.place.registry.rows(manifest.tables["sources"].version))
-            except (Damaged, NotFound) as error:
-                self.passed_over.append(str(error))
-        return None
-
-    def _intact(self) -> Iterator[Manifest]:
+    def intact(self) -> Iterator[Manifest]:
         """The snapshots whose files are there, newest first."""
         if self.head is None:
             return
@@ -97,25 +74,138 @@ class Ground:
             if isinstance(found, Manifest) and not pinned.first(found):
                 yield found
 
-    def new_table(self, recipe_fp: str, space: Space) -> ChunkTable:
-        """An empty chunk table in a folder of its own. What an unfinished build left there is cleared away, unless a
-        manifest pins it or might."""
-        folder = self.place.folder
-        history = list(self.place.snapshots.newest())
-        # Nobody knows what a manifest pins that cannot be read.
-        unreadable = any(isinstance(found, Damaged) for found in history)
-        pinned = {found.tables["chunks"].path for found in history if isinstance(found, Manifest)}
-        root = self.place.index_folder(recipe_fp)
-        for attempt in range(1, 1000):
-            name = root if attempt == 1 else f"{root}-{attempt}"
-            if (folder / name).exists() and (unreadable or f"{name}/chunks.lance" in pinned):
-                continue
-            held = _claimed(folder / name)
-            if held is None:
-                continue
-            self._held = held
-            return ChunkTable.create(folder / name, "chunks", space.dimensions, space.fingerprint)
-        raise StoreError(f"{root} has too many damaged copies. Move some of them out of the home.")
+
+@dataclass(frozen=True)
+class Ground:
+    """Where one build stands: in `space` (None: no model was ever met under these settings), on `base` (None: a table
+    is begun), with what is wanted and what is to be done for it. `passed_over` says which snapshots cannot be used."""
+
+    found: Found
+    space: Space | None
+    base: Base | None
+    passed_over: tuple[str, ...]
+    wanted: list[SourceRow]
+    todo: Plan
+
+    @property
+    def place(self) -> Place:
+        """The notebook."""
+        return self.found.place
+
+    @property
+    def head(self) -> Manifest | None:
+        """The newest snapshot that is intact, of whatever recipe."""
+        return self.found.head
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing, and nothing wanted."""
+        return not (self.wanted or self.head or self.passed_over)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the newest snapshot already is what is wanted."""
+        at_head = self.base is not None and self.base.manifest is self.head
+        return at_head and self.todo.nothing and not self.passed_over
+
+    @contextmanager
+    def table(self, space: Space, recipe_fp: str) -> Iterator[ChunkTable]:
+        """The table to write into: that of the base, or an empty one in a folder of its own, which is held until the
+        context ends: it is pinned then, or left to whoever builds next."""
+        if self.base is not None:
+            yield self.base.at_rest()
+            return
+        folder, held = _new_folder(self.place, recipe_fp)
+        try:
+            yield ChunkTable.create(folder, CHUNKS, space.dimensions, space.fingerprint)
+        finally:
+            with contextlib.suppress(OSError):
+                Path(held.lock_file).unlink()
+            held.release()
+
+
+def find(place: Place) -> Found:
+    """Look at the state and the history. A damaged state or list of sources is put together again and written, where
+    nothing is lost by it. Call with the lease held.
+
+    Raises:
+        NewerFormat: a newer Ragbook wrote the newest of either.
+        Damaged: the list of sources is, and not all of it could be put together again.
+    """
+    head: Manifest | None = None
+    passed_over: list[str] = []
+    pinned = PinnedFiles(place)
+    for found in place.snapshots.newest():
+        problem = str(found) if isinstance(found, Damaged) else pinned.first(found)
+        if isinstance(found, Manifest) and not problem:
+            head = found
+            break
+        passed_over.append(problem or "")
+    # After the history: a snapshot comes later than the state it was built from, so this one is no older than the head.
+    state = place.states.newest()
+    wanted = find_wanted(place, state, head)
+    if wanted is not None and wanted.lost:
+        names = ", ".join(row.name for row in wanted.rows[:5]) or "no source"
+        raise Damaged(
+            f"The list of sources is damaged, and what is left of it names {names} only. Run `python -m rag doctor "
+            "--repair` to go on from there. Nothing was changed."
+        )
+    if wanted is not None:
+        state = restore_wanted(place, state, wanted)
+    return Found(place, state, head, tuple(passed_over))
+
+
+def stand(found: Found, config: Config, space: Space | None, passed_over: tuple[str, ...] = ()) -> Ground:
+    """Where a build in `space` stands: on the newest snapshot of the wanted recipe whose tables can be used, if there
+    is one. `passed_over` is what another look has found already."""
+    place = found.place
+    base, unusable = _base(found, config, space)
+    built = base.rows if base else []
+    wanted = standing(place.registry.rows(found.registry_version), built)
+    todo = plan(wanted, built, again=lambda row: came_back(place, row))
+    problems = tuple(dict.fromkeys([*found.passed_over, *passed_over, *unusable]))
+    return Ground(found, space, base, problems, wanted, todo)
+
+
+def _base(found: Found, config: Config, space: Space | None) -> tuple[Base | None, list[str]]:
+    unusable: list[str] = []
+    if space is None:
+        return None, unusable
+    place = found.place
+    recipe_fp = recipe_fingerprint(wanted_recipe(config, space))
+    for manifest in found.intact():
+        if manifest.recipe_fp != recipe_fp:
+            continue
+        pinned = manifest.tables["chunks"]
+        path = place.table_folder(pinned.path)
+        try:
+            # A power cut can leave a torn version that nobody published; Lance then opens none of the others.
+            set_aside_torn(path, pinned.version)
+            table = place.chunks(manifest, newest=True)
+            files_of(path, pinned.version)
+            return Base(manifest, table, place.registry.rows(manifest.tables["sources"].version)), unusable
+        except (Damaged, NotFound) as error:
+            unusable.append(str(error))
+    return None, unusable
+
+
+def _new_folder(place: Place, recipe_fp: str) -> tuple[Path, FileLock]:
+    """An empty folder for a table of its own, with the lock that says so. What an unfinished build left there is
+    cleared away, unless a manifest pins it or might."""
+    folder = place.folder
+    history = list(place.snapshots.newest())
+    # Nobody knows what a manifest pins that cannot be read.
+    unreadable = any(isinstance(found, Damaged) for found in history)
+    pinned = {found.tables["chunks"].path for found in history if isinstance(found, Manifest)}
+    root = place.index_folder(recipe_fp)
+    for attempt in range(1, 1000):
+        name = root if attempt == 1 else f"{root}-{attempt}"
+        if (folder / name).exists() and (unreadable or f"{name}/{CHUNKS_TABLE}" in pinned):
+            continue
+        held = _claimed(folder / name)
+        if held is not None:
+            return folder / name, held
+    raise StoreError(f"{root} has too many damaged copies. Move some of them out of the home.")
 
 
 def _claimed(folder: Path) -> FileLock | None:
@@ -132,33 +222,3 @@ def _claimed(folder: Path) -> FileLock | None:
             if path.name != BUILDING:
                 shutil.rmtree(path)
     return lock
-
-
-def find_ground(place: Place) -> Ground:
-    """Look at the state and the history. A damaged state or list of sources is put together again and written, where
-    nothing is lost by it. Call with the lease held.
-
-    Raises:
-        NewerFormat: a newer Ragbook wrote the newest of either.
-        Damaged: the list of sources is, and not all of it could be put together again.
-    """
-    ground = Ground(place, State(), None, [])
-    pinned = PinnedFiles(place)
-    for found in place.snapshots.newest():
-        problem = str(found) if isinstance(found, Damaged) else pinned.first(found)
-        if isinstance(found, Manifest) and not problem:
-            ground.head = found
-            break
-        ground.passed_over.append(problem or "")
-    # After the history: a snapshot comes later than the state it was built from, so this one is no older than the head.
-    ground.state = place.states.newest()
-    wanted = find_wanted(place, ground.state, ground.head)
-    if wanted is not None and wanted.lost:
-        names = ", ".join(row.name for row in wanted.rows[:5]) or "no source"
-        raise Damaged(
-            f"The list of sources is damaged, and what is left of it names {names} only. Run `python -m rag doctor "
-            "--repair` to go on from there. Nothing was changed."
-        )
-    if wanted is not None:
-        ground.state = restore_wanted(place, ground.state, wanted)
-    return ground

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rag.building.plan import Plan
+from rag.building.spool import Spooled
 from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
-from rag.reading.places import Page
-from rag.reading.splitting import Piece
 from rag.sources.rows import Given, SourceRow
 from rag.spaces.recipe import recipe_changes
 from rag.text.counting import count
 
 
-@dataclass
+@dataclass(frozen=True)
 class Read:
-    """A source that was read, and its chunks with the keys of their vectors; or why it could not be (`failure`).
+    """A source that was read, and how many chunks it has; or why it could not be (`failure`).
 
-    `embedded` counts the texts that were paid for because of it."""
+    `embedded` counts the texts that were paid for because of it. `kept` is where its chunks wait to be written."""
 
     row: SourceRow
-    pieces: list[Piece] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)
+    chunks: int = 0
     media_type: str = ""
-    pages: tuple[Page, ...] = ()
     failure: str = ""
     embedded: int = 0
+    kept: Spooled | None = None
 
 
 def standing(wanted: Sequence[SourceRow], built: Sequence[SourceRow]) -> list[SourceRow]:
@@ -92,7 +90,7 @@ def _result(row: SourceRow, read: Read, snapshot: int) -> SourceRow:
         return replace(
             row, state="failed", changed="failed", reason=read.failure, why=read.failure + kept, snapshot=snapshot
         )
-    total, embedded = len(read.pieces), read.embedded
+    total, embedded = read.chunks, read.embedded
     return replace(
         row,
         state="indexed",
@@ -179,7 +177,7 @@ def changes_of(
             changes.append(Change(read.row.name, None, f"could not be read: {read.failure}"))
         else:
             verb = "changed" if read.row.built_digest else "added"
-            changes.append(Change(read.row.name, None, f"{verb}: {counted(len(read.keys), read.embedded)}"))
+            changes.append(Change(read.row.name, None, f"{verb}: {counted(read.chunks, read.embedded)}"))
     changes += [Change("renamed", old.name, new.name) for old, new in todo.renamed]
     changes += [Change(row.name, f"{count(row.chunks, 'chunk')}", "removed") for row in todo.drop]
     return tuple(changes)

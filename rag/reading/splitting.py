@@ -51,7 +51,12 @@ class Piece:
 
 
 def split(reading: Reading, *, size: int, overlap: int, offsets: Offsets) -> list[Piece]:
-    """Chunks of a source, in order.
+    """All chunks of a source at once. As `pieces_of`."""
+    return list(pieces_of(reading, size=size, overlap=overlap, offsets=offsets))
+
+
+def pieces_of(reading: Reading, *, size: int, overlap: int, offsets: Offsets) -> Iterator[Piece]:
+    """Chunks of a source, in order, each made when it is asked for: those of a large file need not be in memory.
 
     Args:
         size: most tokens of a chunk with its overlap; the headings sent along (at most 120 characters) come on top.
@@ -63,14 +68,14 @@ def split(reading: Reading, *, size: int, overlap: int, offsets: Offsets) -> lis
     heading_starts = [heading.start for heading in reading.headings]
     page_starts = [page.start for page in reading.pages]
     paths = _paths(reading.headings)
-    pieces: list[Piece] = []
     hard = set(heading_starts)
+    ordinal, before = 0, 0
     for start, end in _cut(text, borders, ruler, size - overlap):
         begin = start
-        if overlap and pieces and start not in hard:
+        if overlap and ordinal and start not in hard:
             under = bisect.bisect_right(heading_starts, start) - 1
             section = heading_starts[under] if under >= 0 else 0
-            begin = _overlapped(text, start, overlap, ruler, max(pieces[-1].start, section))
+            begin = _overlapped(text, start, overlap, ruler, max(before, section))
         while begin < end and text[begin].isspace():
             begin += 1
         while end > begin and text[end - 1].isspace():
@@ -82,19 +87,17 @@ def split(reading: Reading, *, size: int, overlap: int, offsets: Offsets) -> lis
         above = [h for h in here if h.start < begin]
         prefix = " › ".join(h.title for h in above)[-_PREFIX_CHARS:]
         body = text[begin:end]
-        pieces.append(
-            Piece(
-                ordinal=len(pieces),
-                text=body,
-                start=begin,
-                end=end,
-                page=_page(reading, page_starts, begin),
-                page_end=_page(reading, page_starts, end - 1),
-                headings=tuple(h.title for h in here),
-                embed_text=f"{prefix}\n{body}" if prefix else body,
-            )
+        yield Piece(
+            ordinal=ordinal,
+            text=body,
+            start=begin,
+            end=end,
+            page=_page(reading, page_starts, begin),
+            page_end=_page(reading, page_starts, end - 1),
+            headings=tuple(h.title for h in here),
+            embed_text=f"{prefix}\n{body}" if prefix else body,
         )
-    return pieces
+        ordinal, before = ordinal + 1, begin
 
 
 class _Ruler:

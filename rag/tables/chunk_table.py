@@ -169,6 +169,14 @@ class ChunkTable:
         gone = col("source_id").isin(sorted(set(source_ids)))
         return self._merge(rows, gone) if self._any(rows, gone) else self._append(rows)
 
+    def append(self, rows: Sequence[ChunkRow]) -> int:
+        """Add rows none of whose ids is there yet, such as the rest of a source after `replace`. Returns the new
+        version, as `replace`."""
+        if not rows:
+            return self._version
+        self._check_writable()
+        return self._append(rows)
+
     def upsert(self, rows: Sequence[ChunkRow]) -> int:
         """Add `rows`, each in place of the row of its id. Of two rows with one id the later counts."""
         return self._merge(rows, None) if rows else self._version

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 KNOWN = (  # noqa: SIM905 - a list of seventy quoted codes is unreadable
@@ -27,21 +27,30 @@ def detect(text: str, among: Collection[str] | None = None) -> str:
 
 
 def detect_each(texts: Sequence[str]) -> list[str]:
-    """The language of each chunk of one source.
+    """The language of each chunk of one source, as `told_by` says it."""
+    tell = told_by(texts[:: samples_apart(len(texts))], len(texts))
+    return [tell(text) for text in texts]
 
-    Samples from all over the source are looked at. Where they agree, it is the language of all chunks, so that a table
-    or a list of names in the middle does not count as something else; where they do not, each chunk is looked at by
-    itself, among the languages of the samples.
+
+def samples_apart(chunks: int) -> int:
+    """Of so many chunks of one source, which ones are the samples: the first, and each so many after it."""
+    return max(1, chunks // _SAMPLES)
+
+
+def told_by(samples: Sequence[str], chunks: int) -> Callable[[str], str]:
+    """How to tell the language of each chunk of one source that has so many, from samples all over it.
+
+    Where they agree, it is the language of all chunks, so that a table or a list of names in the middle does not count
+    as something else; where they do not, each chunk is looked at by itself, among the languages of the samples.
     """
-    step = max(1, len(texts) // _SAMPLES)
-    whole = detect("\n".join(text[:_SAMPLE] for text in texts[::step]))
-    if not whole or len(texts) == 1:
-        return [whole] * len(texts)
-    guesses = [_guess(text[:_SAMPLE]) for text in texts[::step]]
+    whole = detect("\n".join(text[:_SAMPLE] for text in samples))
+    if not whole or chunks == 1:
+        return lambda _: whole
+    guesses = [_guess(text[:_SAMPLE]) for text in samples]
     found = {whole} | {language for language, share in guesses if language and share >= _SURE}
     if len(found) == 1:
-        return [whole] * len(texts)
-    return [detect(text[:_SAMPLE], found) or whole for text in texts]
+        return lambda _: whole
+    return lambda text: detect(text[:_SAMPLE], found) or whole
 
 
 def _guess(text: str, among: Collection[str] | None = None) -> tuple[str, float]:

@@ -20,7 +20,6 @@ from rag.building.results import (
     verdict_name,
 )
 from rag.manifest import Counts, Failure, Manifest, Receipt, VerdictName
-from rag.reading.splitting import Piece
 from rag.sources.rows import SourceRow
 
 
@@ -34,8 +33,7 @@ def built(name, digest="d1", chunks=3, **fields):
 
 
 def read_of(one, pieces, embedded):
-    piece = Piece(0, "x", 0, 1, None, None, (), "x")
-    return Read(one, [piece] * pieces, [bytes(32)] * pieces, "text/plain", embedded=embedded)
+    return Read(one, pieces, "text/plain", embedded=embedded)
 
 
 @pytest.mark.parametrize(
