@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rag.reading.wire import FRAME_LIMIT, Broken, receive, send
+from rag.reading.wire import FRAME_LIMIT, Broken, receive, receive_bytes, send, send_bytes
 
 
 def frame(body: bytes, length: int | None = None) -> io.BytesIO:
@@ -57,3 +57,24 @@ def test_nobody_at_the_other_end_is_broken() -> None:
 
     with pytest.raises(Broken, match="gone"):
         send(Gone(), {})
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"x" * 3_000_000])
+def test_a_document_follows_its_frame(content: bytes) -> None:
+    stream = io.BytesIO()
+    send(stream, {"bytes": len(content)})
+    send_bytes(stream, io.BytesIO(content), len(content))
+    send(stream, {"next": True})
+    stream.seek(0)
+    assert receive_bytes(stream, receive(stream)["bytes"]) == content
+    assert receive(stream) == {"next": True}
+
+
+def test_a_document_that_was_cut_short_is_filled_up_and_a_stream_that_was_is_broken() -> None:
+    stream = io.BytesIO()
+    send_bytes(stream, io.BytesIO(b"short"), 8)
+    stream.seek(0)
+    assert receive_bytes(stream, 8) == b"short\0\0\0"
+    stream.seek(0)
+    with pytest.raises(Broken, match="inside a document"):
+        receive_bytes(stream, 9)
