@@ -32,6 +32,7 @@ from rag.outcome import Outcome, SourceCounts
 from rag.progress import UNWATCHED, Stage, Watch
 from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.text.counting import count
+from rag.text.languages import held
 
 _OF_ANOTHER = (
     "The model that answers now is not the one of this notebook's vectors; it has a saved space of its own, which this "
@@ -54,6 +55,7 @@ def build(place: Place, config: Config, make_embedder: MakeEmbedder, watch: Watc
         return build_held(place, config, make_embedder, watch)
 
 
+@held()  # the model of languages goes with the build
 def build_held(place: Place, config: Config, make_embedder: MakeEmbedder, watch: Watch = UNWATCHED) -> Outcome:
     """`build`, for a caller that holds the lease."""
     payments = Payments(place, config, make_embedder)

@@ -34,7 +34,7 @@ from rag.storage.stamp import now, writer_name
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
 from rag.text.counting import count
-from rag.text.languages import detect_each
+from rag.text.languages import detect_each, held
 
 if TYPE_CHECKING:
     from rag.models.embedder import Embedder
@@ -173,6 +173,7 @@ class _Adoption:
 
         return self.notebook.place.states.change(only_after(self.state, wish))
 
+    @held()  # the model of languages goes when all is written
     def _publish(self, rows: Sequence[SourceRow], space: Space) -> int:
         place = self.notebook.place
         recipe = wanted_recipe(self.notebook.config, space) | {"splitter": {"id": SPLITTER}}

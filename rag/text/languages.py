@@ -1,11 +1,17 @@
-"""Which language a source is written in. Detected while building, offline (py3langid), never for a question."""
+"""Which language a source is written in. Detected while building, offline (py3langid), never for a question.
+
+The model takes 55 MB, so a process has it only while somebody `held` it: from the first text that is looked at to the
+end of the build.
+"""
 
 from __future__ import annotations
 
-import functools
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+from rag.text.language_model import load
 
 KNOWN = (  # noqa: SIM905 - a list of seventy quoted codes is unreadable
     "ar be bg bn ca cs da de el en eo es et eu fa fi fr ga gu he hi hr hu hy id is it ja ka kk km kn ko lo lt lv mk ml "
@@ -16,7 +22,55 @@ KNOWN = (  # noqa: SIM905 - a list of seventy quoted codes is unreadable
 _SAMPLE, _SAMPLES = 1000, 8
 _LETTERS_AT_LEAST = 24
 _SURE, _LIKELY = 0.9, 0.7
-_LOCK = threading.Lock()
+
+
+class _Model:
+    """py3langid's model, of which a process has one or none."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._identifier: Any = None
+
+    @property
+    def loaded(self) -> bool:
+        return self._identifier is not None
+
+    def hold(self) -> None:
+        with self._lock:
+            self._holders += 1
+
+    def let_go(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if not self._holders:
+                self._identifier = None
+
+    def rank(self, text: str) -> list[tuple[str, float]]:
+        """Languages with their shares, likeliest first. One text at a time: threads that build share the model."""
+        with self._lock:
+            if self._identifier is None:
+                self._identifier = load(KNOWN)
+            ranked: list[tuple[str, float]] = self._identifier.rank(text)
+            return ranked
+
+
+_MODEL = _Model()
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Keep the model between texts, once one has been looked at; the last to leave lets it go. Nests, in any thread."""
+    _MODEL.hold()
+    try:
+        yield
+    finally:
+        _MODEL.let_go()
+
+
+def is_loaded() -> bool:
+    """Whether this process has the model in memory."""
+    return _MODEL.loaded
 
 
 def detect(text: str, among: Collection[str] | None = None) -> str:
@@ -26,6 +80,7 @@ def detect(text: str, among: Collection[str] | None = None) -> str:
     return language if share >= _LIKELY or among is not None else ""
 
 
+@held()
 def detect_each(texts: Sequence[str]) -> list[str]:
     """The language of each chunk of one source, as `told_by` says it."""
     tell = told_by(texts[:: samples_apart(len(texts))], len(texts))
@@ -37,6 +92,7 @@ def samples_apart(chunks: int) -> int:
     return max(1, chunks // _SAMPLES)
 
 
+@held()
 def told_by(samples: Sequence[str], chunks: int) -> Callable[[str], str]:
     """How to tell the language of each chunk of one source that has so many, from samples all over it.
 
@@ -56,20 +112,11 @@ def told_by(samples: Sequence[str], chunks: int) -> Callable[[str], str]:
 def _guess(text: str, among: Collection[str] | None = None) -> tuple[str, float]:
     if sum(1 for char in text if char.isalpha()) < _LETTERS_AT_LEAST and not _dense_script(text):
         return "", 0.0
-    with _LOCK:
-        ranked = _identifier().rank(text)
+    with held():
+        ranked = _MODEL.rank(text)
     return next((language, share) for language, share in ranked if among is None or language in among)
 
 
 def _dense_script(text: str) -> bool:
     """Whether even a few letters tell the language: ideographs, kana, Hangul."""
     return sum(1 for char in text if "\u3040" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7af") >= 4
-
-
-@functools.cache
-def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages([one for one in KNOWN if one in identifier.labels])
-    return identifier

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from rag.text.languages import KNOWN, detect, detect_each
+from pathlib import Path
+
+from rag.text.languages import KNOWN, detect, detect_each, held, is_loaded
+from tests.doubles import CountingEmbedding
+from tests.notebooks import file, notebook
 
 ENGLISH = "The old harbour was built by fishermen, and its stone bridge still carries the road along the coast."
 GERMAN = "Der alte Hafen wurde von Fischern gebaut, und seine Brücke aus Stein trägt noch immer die Straße."
@@ -36,3 +40,34 @@ def test_a_source_of_two_languages_has_each_chunk_in_its_own() -> None:
         "de",
         detect(f"{english}\n{german}" * 2),
     ]
+
+
+def test_the_model_is_there_while_somebody_holds_it() -> None:
+    assert detect(ENGLISH) == "en"
+    assert not is_loaded()
+    with held():
+        assert not is_loaded(), "nothing was looked at yet"
+        with held():
+            assert detect(GERMAN) == "de"
+        assert detect_each([SPANISH]) == ["es"]
+        assert is_loaded()
+    assert not is_loaded()
+
+
+def test_it_is_let_go_when_a_build_ends_in_an_error() -> None:
+    def failing() -> None:
+        with held():
+            detect(ENGLISH)
+            raise OSError
+
+    try:
+        failing()
+    except OSError:
+        assert not is_loaded()
+
+
+def test_after_a_build_a_process_holds_no_language_model(tmp_path: Path) -> None:
+    book = notebook(tmp_path, CountingEmbedding())
+    outcome = book.add([file("en.txt", ENGLISH), file("de.txt", GERMAN)])
+    assert outcome.sources.added == 2
+    assert not is_loaded()
