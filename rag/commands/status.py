@@ -33,7 +33,7 @@ def status_report(notebook: Notebook, _options: argparse.Namespace) -> Report:
         "failures": [{"name": name, "reason": reason} for name, reason in status.failed],
         "where": verdict.where,
         "size_bytes": status.size_bytes,
-        "reading": available().as_json(),
+        "reading_sandbox": available().as_json(),
         "sentence": verdict.sentence,
         "next_step": verdict.next_step,
     }

@@ -11,6 +11,7 @@ Sources: landlock(7) and seccomp(2) of the Linux manual; linux/landlock.h, linux
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import os
 import platform
@@ -22,17 +23,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rag.reading.syscalls import ARCHITECTURES, CLONE, CLONE3, Architecture
+from rag.reading.syscalls import ARCHITECTURES, Architecture
 
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
-_PR_SET_DUMPABLE, _PR_GET_SECCOMP, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 4, 21, 22, 38
+_PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 4, 22, 38
+_FILTER = 2
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """By version of Landlock's interface, how many rights to files it knows."""
-_EPERM, _ENOSYS = 1, 38
-_ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
-_CLONE_THREAD = 0x00010000
-_X32 = 0x40000000
+_CAPABILITIES, _READ_SEARCH = 0x20080522, 1 << 2
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Levels:
 
 @functools.cache
 def available() -> Levels:
-    """What holds on this machine. Cheap: asks the system, starts nothing."""
+    """What holds on this machine. Cheap: asks the system; only where it has no Landlock is bubblewrap tried out."""
     if sys.platform == "win32":
         return Levels()
     memory = "address space" if sys.platform == "linux" else "none"
@@ -60,7 +59,7 @@ def available() -> Levels:
     if abi and filters:
         return Levels("landlock", "landlock+seccomp" if abi >= 4 else "seccomp", "seccomp", memory)
     if wrapped([]):
-        return Levels("bubblewrap", "bubblewrap", "seccomp" if filters else "bubblewrap", memory)
+        return Levels("bubblewrap", "bubblewrap", "bubblewrap+seccomp" if filters else "bubblewrap", memory)
     if filters:
         return Levels("seccomp, against writing", "seccomp", "seccomp", memory)
     return Levels("landlock" if abi else "none", "landlock" if abi >= 4 else "none", "none", memory)
@@ -88,17 +87,24 @@ def bubblewrapped(command: Sequence[str]) -> list[str]:
     program = shutil.which("bwrap")
     if program is None or not _wraps(program):
         return []
-    binds = [part for path in readable() for part in ("--ro-bind", str(path.resolve()), str(path))]
-    binds += [part for path in readable() for part in ("--ro-bind", str(path.resolve()), str(path.resolve()))]
-    shell = ["--unshare-all", "--die-with-parent", "--new-session", "--dev", "/dev"]
-    return [program, *shell, *binds, "--", *command]
+    # Devices bound from outside cannot be opened there; `--dev` makes the few that there are.
+    paths = [path for path in readable() if path.parent != Path("/dev")]
+    binds = [part for path in paths for seen in (path, path.resolve()) for part in ("--ro-bind", str(path), str(seen))]
+    return [program, *_NAMESPACES, *binds, "--", *command]
+
+
+_NAMESPACES = ("--unshare-all", "--die-with-parent", "--new-session", "--dev", "/dev", "--proc", "/proc")
+"""Its own view of processes too: the limit of memory is set by what it says of the child's size."""
 
 
 @functools.cache
 def _wraps(program: str) -> bool:
     """Whether it may make namespaces here: in many containers it may not."""
-    tried = [program, "--unshare-all", "--ro-bind", "/", "/", "true"]
-    done = subprocess.run(tried, capture_output=True, check=False, timeout=30)  # noqa: S603 - a program of the system's
+    tried = [program, "--ro-bind", "/", "/", *_NAMESPACES, "true"]
+    try:
+        done = subprocess.run(tried, capture_output=True, check=False, timeout=30)  # noqa: S603 - the system's own
+    except (OSError, subprocess.TimeoutExpired):
+        return False
     return done.returncode == 0
 
 
@@ -113,8 +119,7 @@ def shut() -> None:
         return
     libc = ctypes.CDLL(None, use_errno=True)
     abi, architecture = _landlock_version(), _architecture()
-    if not abi and architecture is None:
-        return
+    _drop_capabilities(libc)
     _checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
     if abi:
         _restrict_files(libc, abi)
@@ -141,7 +146,9 @@ def _architecture() -> Architecture | None:
     """The system calls of this machine, where filters can be set and its numbers are known."""
     if sys.platform != "linux" or struct.calcsize("P") != 8:
         return None
-    if ctypes.CDLL(None).prctl(_PR_GET_SECCOMP, 0, 0, 0, 0) < 0:
+    # No filter is set without one: a system that sets filters says that the address is bad, others that it cannot.
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_SECCOMP, _FILTER, None, 0, 0) == 0 or ctypes.get_errno() != errno.EFAULT:
         return None
     return ARCHITECTURES.get(platform.machine())
 
@@ -167,25 +174,21 @@ def _restrict_files(libc: ctypes.CDLL, abi: int) -> None:
 
 
 def _filter_calls(libc: ctypes.CDLL, machine: Architecture) -> None:
-    """Refuse, by number, the system calls that a parser has no use for; of `clone`, all but threads."""
-    equal, load, either, least, answer = 0x15, 0x20, 0x45, 0x35, 0x06  # JEQ, LD of a word, JSET, JGE, RET
-
-    def returned(value: int) -> tuple[int, int, int, int]:
-        return (answer, 0, 0, value)
-
-    program = [(load, 0, 0, 4), (equal, 1, 0, machine.audit), returned(_KILL), (load, 0, 0, 0)]
-    program += [(least, 0, 1, _X32), returned(_ERRNO | _ENOSYS)]  # the same calls under other numbers
-    for number in machine.denied:
-        program += [(equal, 0, 1, number), returned(_ERRNO | _EPERM)]
-    # glibc makes threads by clone3 and falls back to clone where that does not exist; the flags of clone3 lie in
-    # memory, which a filter cannot see.
-    program += [(equal, 0, 1, CLONE3), returned(_ERRNO | _ENOSYS)]
-    program += [(equal, 0, 4, machine.numbers[CLONE]), (load, 0, 0, 16), (either, 1, 0, _CLONE_THREAD)]
-    program += [returned(_ERRNO | _EPERM), returned(_ALLOW), returned(_ALLOW)]
+    """Refuse, by number, the system calls that a parser has no use for."""
+    program = machine.filter(os.getpid())
     code = b"".join(struct.pack("<HBBI", *one) for one in program)
     kept = ctypes.create_string_buffer(code, len(code))
     filters = struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(kept))
-    _checked(libc.prctl(_PR_SET_SECCOMP, 2, filters, 0, 0), "seccomp")
+    _checked(libc.prctl(_PR_SET_SECCOMP, _FILTER, filters, 0, 0), "seccomp")
+
+
+def _drop_capabilities(libc: ctypes.CDLL) -> None:
+    """Where the server runs as root: keep of its powers only that of reading its own modules, whoever owns them."""
+    header, held = struct.pack("<Ii", _CAPABILITIES, 0), ctypes.create_string_buffer(24)
+    _checked(libc.capget(header, held), "capget")
+    effective, permitted = struct.unpack_from("<II", held)
+    kept = struct.pack("<6I", effective & _READ_SEARCH, permitted & _READ_SEARCH, 0, 0, 0, 0)
+    _checked(libc.capset(header, kept), "capset")
 
 
 def _checked(result: int, what: str) -> int:

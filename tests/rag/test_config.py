@@ -64,6 +64,20 @@ def test_foreign_names_and_tables_are_none_of_our_business(tmp_path: Path) -> No
     assert load_config({"PATH": "/bin", "OPENAI_ORG": "x"}, folder=folder) == Config()
 
 
+@pytest.mark.parametrize("where", ["environment", ".env", "secrets.toml"])
+def test_a_switch_is_no_setting_and_no_unknown_one(where: str, tmp_path: Path) -> None:
+    """`RAGBOOK_READER_STDERR` made every command fail: the reading child looks at it, and the settings do not know it."""
+    switch = "RAGBOOK_READER_STDERR"
+    folder = write(
+        tmp_path,
+        env=f"{switch}=1\n" if where == ".env" else "",
+        toml=f'{switch} = "1"\n' if where == "secrets.toml" else "",
+    )
+    config = load_config({switch: "1"} if where == "environment" else {}, folder=folder)
+    assert config == Config()
+    assert switch not in config.origins
+
+
 @pytest.mark.parametrize("where", ["environment", ".env", "secrets.toml", "saved"])
 def test_an_unknown_name_is_refused_with_the_known_ones(where: str, tmp_path: Path) -> None:
     wrong = "RAGBOOK_EMBEDER"

@@ -1,83 +1,51 @@
-"""What code inside the reading child can do: nothing. Each attempt is made by a real process that was shut away."""
+"""What code inside the reading child can do, as a parser that was taken over would: with what the system has, with less
+of it, and with nothing. Every child is a real one, and what a machine lacks is refused by the system."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rag.reading import sandbox
 from rag.reading.isolation import Readers
-from rag.reading.syscalls import ARCHITECTURES
-from tests.notebooks import ROOT
+from tests.notebooks import ROOT, python, said
 
-ATTEMPTS = """
-import json, os, socket, subprocess, sys, threading, signal
+LINUX = sys.platform == "linux"
+NOTHING: list[str] = []
+PRIVATE = [
+    "read a file",
+    "list a folder",
+]
+
+READ = """
+import ctypes, json, sys
 from pathlib import Path
-secret, port, parent, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
-def forked():
-    child = os.fork()
-    if not child:
-        os._exit(0)
-    os.waitpid(child, 0)
-def threaded():
-    done = []
-    thread = threading.Thread(target=lambda: done.append(1))
-    thread.start(); thread.join()
-    assert done
-def connected():
-    socket.create_connection(("127.0.0.1", port), timeout=5).close()
-def bound():
-    socket.socket().bind(("127.0.0.1", 0))
-def posted():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.sendto(b"x", ("127.0.0.1", port))
-ATTEMPTS = {
-    "read a file": lambda: Path(secret).read_text(),
-    "list a folder": lambda: os.listdir(folder),
-    "read the parent's environment": lambda: Path(f"/proc/{parent}/environ").read_bytes(),
-    "read the parent's memory": lambda: open(f"/proc/{parent}/mem", "rb"),
-    "read its own environment again": lambda: Path("/proc/self/environ").read_bytes(),
-    "write a file": lambda: (folder / "new").write_text("x"),
-    "delete a file": lambda: Path(secret).unlink(),
-    "truncate a file": lambda: os.truncate(secret, 0),
-    "rename a file": lambda: Path(secret).rename(folder / "other"),
-    "make a folder": lambda: (folder / "sub").mkdir(),
-    "make a link": lambda: (folder / "link").symlink_to("/"),
-    "connect": connected,
-    "listen": bound,
-    "send a datagram": posted,
-    "start a program": lambda: subprocess.run(["/bin/true"], check=True),
-    "fork": forked,
-    "become a program": lambda: os.execv("/bin/true", ["/bin/true"]),
-    "end the parent": lambda: os.kill(parent, signal.SIGTERM),
-}
-ALLOWED = {
-    "import a module of the standard library": lambda: __import__("xml.dom.minidom"),
-    "import a package": lambda: __import__("pypdf"),
-    "start a thread": threaded,
-    "random bytes": lambda: os.urandom(8),
-}
-from rag.reading.sandbox import shut
-if sys.argv[5] == "shut":
-    shut()
-said = {}
-for name, attempt in {**ALLOWED, **ATTEMPTS}.items():
-    if sys.argv[5] != "shut" and name in ("become a program", "end the parent", "delete a file", "rename a file"):
-        continue
+from tests.rag.reading.machines import lack
+if sys.argv[3:]:
+    lack(*sys.argv[3:])
+from rag.errors import ReadError
+from rag.reading.isolation import Readers
+from rag.reading.sandbox import available
+hostile, folder = Path(sys.argv[1]), Path(sys.argv[2])
+mine = ctypes.create_string_buffer(b"hunter4!")
+given = json.loads((hostile / "given.json").read_text())
+(hostile / "given.json").write_text(json.dumps(given | {"address": ctypes.addressof(mine)}))
+with Readers() as readers:
+    text = readers.read("a.txt", folder / "a.txt").text
     try:
-        attempt()
-    except (OSError, subprocess.SubprocessError) as error:
-        said[name] = type(error).__name__
-    else:
-        said[name] = "done"
-print(json.dumps({"allowed": list(ALLOWED), "said": said}))
+        readers.read("a.pdf", folder / "a.pdf")
+    except ReadError as error:
+        told = str(error)
+print(json.dumps({"text": text, "told": told, "levels": available().as_json()}))
 """
 
 
@@ -89,78 +57,140 @@ def listening() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def attempted(tmp_path: Path, port: int, how: str, command: list[str] | None = None) -> dict[str, dict[str, str]]:
-    secret = tmp_path / "secret.txt"
-    secret.write_text("hunter2")
-    program = tmp_path / "attempts.py"
-    program.write_text(ATTEMPTS)
-    arguments = [str(secret), str(port), str(os.getpid()), str(tmp_path), how]
-    source = program.read_text()
-    done = subprocess.run(
-        [*(command or [sys.executable]), "-c", source, *arguments],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
+@pytest.fixture
+def hostile(tmp_path: Path, listening: int) -> Path:
+    """A folder with a package named `pypdf` that is none, and beside it what it is after."""
+    folder, package = tmp_path / "theirs", tmp_path / "packages" / "pypdf"
+    folder.mkdir()
+    package.mkdir(parents=True)
+    (folder / "secret").write_text("hunter2")
+    (folder / "gone").write_text("hunter2")
+    (folder / "a.txt").write_text("A note.")
+    (folder / "a.pdf").write_bytes(b"%PDF-1.4\n%%EOF\n")
+    shutil.copy(Path(__file__).parent / "hostile_parser.py", package / "__init__.py")
+    given = {"secret": str(folder / "secret"), "folder": str(folder), "port": listening, "harmful": False}
+    (package / "given.json").write_text(json.dumps({**given, "address": 0}))
+    return package
+
+
+def attacked(hostile: Path, *missing: str, harmful: bool = False) -> tuple[dict[str, str], list[str]]:
+    """The levels that are claimed, and what the hostile parser could do, on a machine that lacks what is named."""
+    given = json.loads((hostile / "given.json").read_text())
+    (hostile / "given.json").write_text(json.dumps(given | {"harmful": harmful}))
+    folder = Path(given["folder"])
+    child = python(
+        READ,
+        hostile,
+        folder,
+        *missing,
+        PYTHONPATH=os.pathsep.join([str(hostile.parent), str(ROOT)]),
+        OPENAI_API_KEY="hunter3",
     )
-    assert done.returncode == 0, done.stderr
-    assert secret.read_text() == "hunter2"
-    found: dict[str, dict[str, str]] = json.loads(done.stdout)
-    return found
+    found: dict[str, Any] = said(child)
+    assert found["text"] == "A note.", "documents are read all the same"
+    told = json.loads(found["told"])
+    assert told["allowed"], "what parsers need"
+    return found["levels"], told["made"]
 
 
-def test_without_it_all_of_this_can_be_done(tmp_path: Path, listening: int) -> None:
-    """Else the test below would show nothing. What would do harm here is left out."""
-    secret = tmp_path / "s.txt"
-    secret.write_text("x")
-    program = ATTEMPTS.replace('"truncate a file": lambda: os.truncate(secret, 0),', "")
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(secret), str(listening), str(os.getpid()), str(tmp_path), "free"],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
+def untouched(hostile: Path) -> bool:
+    folder = hostile.parent.parent / "theirs"
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name in ("secret", "gone")} == {
+        "secret": b"hunter2",
+        "gone": b"hunter2",
+    }
+
+
+def test_code_inside_the_child_reaches_nothing(hostile: Path) -> None:
+    levels, made = attacked(hostile, harmful=sandbox.available().processes != "none")
+    if levels["files"] in ("landlock", "bubblewrap") and "seccomp" in levels["processes"]:
+        assert made == NOTHING
+        assert untouched(hostile)
+    else:
+        assert "none" in levels.values() or levels["files"] == "seccomp, against writing", "nothing more is claimed"
+
+
+def test_without_landlock_bubblewrap_takes_its_place(hostile: Path) -> None:
+    if not LINUX:
+        assert sandbox.available() == sandbox.Levels(), "only Linux has what could be lacking here"
+        return
+    levels, made = attacked(hostile, "landlock")
+    if levels["files"] != "bubblewrap":
+        assert levels["files"] in ("seccomp, against writing", "none"), "what is not installed is not claimed"
+        return
+    assert (levels["network"], levels["processes"]) == ("bubblewrap", "bubblewrap+seccomp")
+    assert made == NOTHING
+    assert untouched(hostile)
+
+
+def test_bubblewrap_alone_keeps_files_network_and_the_parent(hostile: Path) -> None:
+    if not LINUX:
+        assert sandbox.available() == sandbox.Levels(), "only Linux has what could be lacking here"
+        return
+    levels, made = attacked(hostile, "landlock", "seccomp")
+    if levels["files"] != "bubblewrap":
+        assert levels["files"] == "none", "what is not installed is not claimed"
+        return
+    assert (levels["network"], levels["processes"]) == ("bubblewrap", "bubblewrap")
+    # In namespaces of its own it may speak to itself, start copies of itself and limit bubblewrap, its parent there.
+    ours = {"listen", "send a datagram", "speak to a local socket", "share memory", "queue calls", "fork"}
+    assert set(made) <= ours | {"limit the parent"}
+    assert untouched(hostile)
+
+
+def test_with_seccomp_alone_files_can_be_read_and_says_so(hostile: Path) -> None:
+    if not LINUX:
+        assert sandbox.available() == sandbox.Levels(), "only Linux has what could be lacking here"
+        return
+    levels, made = attacked(hostile, "landlock", "bubblewrap")
+    if levels["processes"] != "seccomp":
+        assert levels["network"] == levels["processes"] == "none"
+        return
+    assert levels["files"] == "seccomp, against writing"
+    assert made == PRIVATE
+    assert untouched(hostile)
+
+
+def test_with_nothing_limits_hold_alone_and_says_so(hostile: Path) -> None:
+    if not LINUX:
+        assert sandbox.available() == sandbox.Levels(), "only Linux has what could be lacking here"
+        return
+    levels, made = attacked(hostile, "landlock", "bubblewrap", "seccomp")
+    assert levels == {"files": "none", "network": "none", "processes": "none", "memory": "address space"}
+    assert {"read a file", "connect", "start a program", "fork"} <= set(made), "the other tests show something"
+    assert not {"read the parent's environment", "read the parent's memory"} & set(made), "where the keys are"
+
+
+def test_without_any_of_it_all_of_this_can_be_done(hostile: Path) -> None:
+    """A parser in this program's own process, as it were: else the tests above would show nothing."""
+    script = """
+try:
+    import pypdf
+except Exception as error:
+    print(error)
+"""
+    child = python(
+        script,
+        PYTHONPATH=os.pathsep.join([str(hostile.parent), str(ROOT)]),
     )
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)["said"]
-    assert "connect" in said
-    assert {name for name, outcome in said.items() if outcome != "done"} <= {"read the parent's memory"}
+    told = said(child)
+    assert told["allowed"]
+    assert {"read a file", "write a file", "delete a file", "connect", "start a program", "fork"} <= set(told["made"])
 
 
-def test_code_inside_the_child_reaches_nothing(tmp_path: Path, listening: int) -> None:
-    levels = sandbox.available()
-    if sys.platform != "linux" or "landlock" not in levels.files:
-        assert levels.files in ("none", "bubblewrap", "seccomp, against writing"), "what is not there is not claimed"
+def test_the_child_that_reads_says_so_itself(tmp_path: Path) -> None:
+    """In its status: no new privileges, a filter of system calls, and of root's powers at most that of reading."""
+    if sandbox.available().processes != "seccomp":
+        assert "seccomp" not in sandbox.available().network
         return
-    found = attempted(tmp_path, listening, "shut")
-    assert {name: found["said"][name] for name in found["allowed"]} == dict.fromkeys(found["allowed"], "done")
-    done = [name for name, said in found["said"].items() if said == "done" and name not in found["allowed"]]
-    assert done == []
-
-
-def test_bubblewrap_takes_its_place_where_there_is_no_landlock(tmp_path: Path, listening: int) -> None:
-    command = sandbox.bubblewrapped([sys.executable])
-    if not command:
-        assert not sandbox.wrapped([sys.executable]), "what is not installed is not used"
-        return
-    found = attempted(tmp_path, listening, "shut", command)
-    assert {found["said"][name] for name in found["allowed"]} == {"done"}
-    assert [name for name, said in found["said"].items() if said == "done" and name not in found["allowed"]] == []
-
-
-def test_the_child_that_reads_is_one_of_these(tmp_path: Path) -> None:
-    """Its own status says so: no new privileges, and a filter of system calls."""
     (tmp_path / "a.txt").write_text("A note.")
     with Readers() as readers:
         assert readers.read("a.txt", tmp_path / "a.txt").text == "A note."
         (child,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()[-1:]
-        status = dict(
-            line.split(":\t", 1) for line in Path(f"/proc/{child}/status").read_text().splitlines() if ":\t" in line
-        )
-    if sandbox.available().processes == "seccomp":
-        assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+        lines = Path(f"/proc/{child}/status").read_text().splitlines()
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert int(status["CapEff"], 16) | int(status["CapPrm"], 16) in (0, 1 << 2)
 
 
 def test_a_home_below_the_checkout_cannot_be_read() -> None:
@@ -169,15 +199,17 @@ def test_a_home_below_the_checkout_cannot_be_read() -> None:
     assert (ROOT / "rag").resolve() in [path.resolve() for path in sandbox.readable()]
 
 
-def test_levels_are_told_in_words() -> None:
-    told = sandbox.available().as_json()
+def test_levels_are_told_by_status(tmp_path: Path) -> None:
+    """And for that nothing is loaded that reads or searches."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rag", "status", "--json"],
+        cwd=ROOT,
+        env={**os.environ, "RAGBOOK_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = json.loads(done.stdout)["reading_sandbox"]
+    assert told == sandbox.available().as_json()
     assert list(told) == ["files", "network", "processes", "memory"]
     assert all(isinstance(value, str) and value for value in told.values())
-
-
-@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
-def test_numbers_are_no_number_twice(name: str) -> None:
-    machine = ARCHITECTURES[name]
-    assert len(set(machine.numbers.values())) == len(machine.numbers)
-    assert machine.numbers["clone"] not in machine.denied
-    assert {"execve", "socket", "ptrace", "process_vm_readv"} <= set(machine.numbers)
