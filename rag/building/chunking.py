@@ -23,7 +23,7 @@ from rag.reading.places import Page
 from rag.reading.splitting import Piece, pieces_of
 from rag.sources.rows import SourceRow
 from rag.tables.chunk_rows import ChunkRow
-from rag.text.languages import samples_apart, told_by
+from rag.text.languages import held, samples_apart, told_by
 
 GROUP = 2048
 """Chunks written in one commit of the table: bounds the texts in memory, and their vectors (2,048 × 3,072 × 4 bytes =
@@ -123,7 +123,9 @@ def chunk_rows(
 ) -> Iterator[ChunkRow]:
     """The rows of some chunks of a source, in order; `keys` are those of their vectors."""
     source_id = part.read.row.source_id
-    for piece, key in zip(part.pieces, keys, strict=True):
+    with held():
+        languages = [part.language(piece.text) for piece in part.pieces]
+    for piece, key, language in zip(part.pieces, keys, languages, strict=True):
         heading = " › ".join(piece.headings)
         metadata: dict[str, Any] = {"source_id": source_id, "media_type": part.read.media_type}
         if piece.page is not None:
@@ -146,7 +148,7 @@ def chunk_rows(
             metadata=metadata,
             node=None,
             vector=vectors[key],
-            language=part.language(piece.text),
+            language=language,
         )
 
 

@@ -75,7 +75,8 @@ def is_loaded() -> bool:
 
 def detect(text: str, among: Collection[str] | None = None) -> str:
     """ISO 639-1 code of the language of a text, of `among` if given; empty where the text is too short to tell: of
-    titles of 50 characters one in seven would be taken for another language."""
+    titles of 50 characters one in seven would be taken for another language. Whoever asks more than once `held`s the
+    model, or it is loaded each time (0.4 CPU seconds)."""
     language, share = _guess(text, among)
     return language if share >= _LIKELY or among is not None else ""
 

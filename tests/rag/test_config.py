@@ -66,7 +66,7 @@ def test_foreign_names_and_tables_are_none_of_our_business(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("where", ["environment", ".env", "secrets.toml"])
 def test_a_switch_is_no_setting_and_no_unknown_one(where: str, tmp_path: Path) -> None:
-    """`RAGBOOK_READER_STDERR` made every command fail: the reading child looks at it, and the settings do not know it."""
+    """`RAGBOOK_READER_STDERR` made every command fail: the reading child looks at it, the settings do not know it."""
     switch = "RAGBOOK_READER_STDERR"
     folder = write(
         tmp_path,
