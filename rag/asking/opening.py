@@ -20,6 +20,7 @@ from rag.asking.followups import Turn
 from rag.asking.neighbours import Neighbours, text_of
 from rag.asking.questions import Questions
 from rag.asking.reranking import Reranking
+from rag.asking.restricting import rows_meeting
 from rag.asking.retrieval import Searcher
 from rag.citing.answer import Answer, Found, Passage
 from rag.errors import Damaged, NotFound
@@ -115,7 +116,7 @@ class Opened:
         if only is None:
             return None
         sources = self.notebook.place.registry.rows(self.manifest.tables["sources"].version)
-        return only.rows(self.table.reader(), sources, self.notebook.tags() if only.tags else None)
+        return rows_meeting(only, self.table.reader(), sources, self.notebook.tags() if only.tags else None)
 
     def ask(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rag.asking.restricting import rows_meeting
 from rag.errors import NotFound
 from rag.sources.restriction import LAST_PAGE, Restriction
 from rag.sources.rows import SourceRow
@@ -49,17 +50,17 @@ def reader(tmp_path_factory):
     ],
 )
 def test_only_what_fits_is_left(reader, only, expected):
-    rows = only.rows(reader, SOURCES)
+    rows = rows_meeting(only, reader, SOURCES)
     assert [reader.ids()[number] for number in rows] == expected.split()
 
 
 def test_nothing_asked_leaves_everything(reader):
-    assert Restriction().rows(reader, SOURCES) is None
+    assert rows_meeting(Restriction(), reader, SOURCES) is None
 
 
 def test_an_unknown_source_is_named(reader):
     with pytest.raises(NotFound, match=r"no source 'other.txt' .* It has: manual.pdf, notes.md, page.html"):
-        Restriction(sources=("other.txt",)).rows(reader, SOURCES)
+        rows_meeting(Restriction(sources=("other.txt",)), reader, SOURCES)
 
 
 TAGGED = {"a": ("Finance", "2026"), "b": ("tax",), "gone": ("old",)}
@@ -76,15 +77,15 @@ TAGGED = {"a": ("Finance", "2026"), "b": ("tax",), "gone": ("old",)}
     ],
 )
 def test_only_what_is_tagged_is_left(reader, only, expected):
-    rows = only.rows(reader, SOURCES, TAGGED)
+    rows = rows_meeting(only, reader, SOURCES, TAGGED)
     assert [reader.ids()[number] for number in rows] == expected.split()
 
 
 def test_an_unknown_tag_is_told_with_those_there_are(reader):
     with pytest.raises(NotFound, match=r"has the tag 'taxes'. There are: 2026, Finance, old, tax\."):
-        Restriction(tags=("tax", "taxes")).rows(reader, SOURCES, TAGGED)
+        rows_meeting(Restriction(tags=("tax", "taxes")), reader, SOURCES, TAGGED)
     with pytest.raises(NotFound, match="No source has a tag yet"):
-        Restriction(tags=("tax",)).rows(reader, SOURCES)
+        rows_meeting(Restriction(tags=("tax",)), reader, SOURCES)
 
 
 @pytest.mark.parametrize(
