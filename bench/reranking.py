@@ -20,7 +20,7 @@ from bench.figures import Report
 from bench.judged import find, questions_of
 from bench.meter import Meter, cpu
 from rag.asking.opening import Opened, open_snapshot
-from rag.asking.reranking import permutation
+from rag.asking.reranking import permutation, text_to_judge
 from rag.citing.answer import Passage
 from rag.config import Config
 from rag.errors import ConfigError
@@ -161,7 +161,7 @@ def _ask(tally: Tally, question: Asked, plain: Opened, reranked: Opened | None, 
             shown = [one.chunk_id for one in opened.search(question.text).passages]
             tally.spent.setdefault(title, []).append(1000 * (cpu() - started))
     found = plain.search(question.text, DEEPER).passages
-    order = reranker.order(question.text, found, cancelled=bool, record=lambda _: None)
+    order = reranker.order(question.text, [text_to_judge(one) for one in found], cancelled=bool, record=lambda _: None)
     # A pair's score depends on nothing else, so fewer candidates keep their order among themselves.
     first = [at for at in order if at < CANDIDATES]
     best = permutation(first, len(found))

@@ -47,8 +47,6 @@ background work."""
 FACADE = ("rag.notebook", "rag.jobs")
 
 UPWARDS = (
-    ("rag.models.rerankers", "rag.citing.answer"),
-    ("rag.llamaindex.question_embedding", "rag.asking.questions"),
     ("rag.asking.opening", "rag.notebook"),
     ("rag.asking.reranking", "rag.notebook"),
     ("rag.manifest", "rag.spaces.choices"),

@@ -1,19 +1,19 @@
 """Why these passages: one question searched once more, with everything that the search itself does not keep.
 
-The search is the same as ever; only its table and its model are watched. So what is explained is what happens, and a
-search that nobody explains pays nothing for it.
+The search is the same as ever, and writes down what it otherwise forgets (`retrieval.Trace`): what is explained is what
+happened.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from rag.asking.extractive import extract
 from rag.asking.relevance import LEAST_COSINE, quotable, relevant
-from rag.asking.retrieval import POOL
+from rag.asking.retrieval import Trace
 from rag.citing.answer import Passage
 from rag.errors import BadKey, ContextTooLong
 from rag.manifest import Receipt
@@ -118,21 +118,18 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
     Raises:
         SpaceRefused, ModelError, NotFound: as `Opened.search`.
     """
-    searcher, rows = opened.searcher, opened.rows_of(only)
+    searcher, rows, trace = opened.searcher, opened.rows_of(only), Trace()
     started = time.monotonic()
-    table: Any = _Watched(searcher.reader)
-    model: Any = _Watched(searcher.questions)
-    found = replace(searcher, reader=table, questions=model).search(text, opened.reranking.depth(k), rows)
+    found = searcher.search(text, opened.reranking.depth(k), rows, trace)
     total = time.monotonic() - started
-    made: Any = _Made(searcher.questions, model.calls[0].result if model.calls else None)
-    behind = replace(searcher, questions=made).search(text, 2 * POOL, rows).passages[len(found.passages) :]
+    behind = searcher.behind(trace, found)
     fused_ranks = {one.chunk_id: one.n for one in found.passages}
     before = time.monotonic()
     found = opened.reranking.reranked(text, found)
     reranking = time.monotonic() - before
     everything = (*found.passages, *behind)
     first = found.passages[:k]
-    dense, lexical = _ranks(table, "nearest"), _ranks(table, "matching")
+    dense, lexical = _ranks(trace.nearest), _ranks(trace.matching)
     ids = [one.chunk_id for one in everything]
     numbers = dict(zip(ids, searcher.reader.numbers(ids), strict=True))
     near = bool(first) and relevant(text, first, embedded=opened.questions.local() is not None)
@@ -149,9 +146,7 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
         for one in everything
     )
     cosines = [one.dense for one in first if one.dense is not None]
-    watched = {"embed the question": model.seconds("vector"), "by meaning": table.seconds("nearest"),
-               "by words": table.seconds("matching")}  # fmt: skip
-    stages = watched | {"fuse and read": max(0.0, total - sum(watched.values()))}
+    stages: dict[str, float] = {**trace.seconds, "fuse and read": max(0.0, total - sum(trace.seconds.values()))}
     if opened.notebook.config.reranker != "none":
         stages["re-rank"] = reranking
     return Explanation(
@@ -177,61 +172,9 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
     )
 
 
-@dataclass
-class _Call:
-    """A call that was passed on; `result` is None where it failed."""
-
-    name: str
-    seconds: float
-    result: Any
-
-
-@dataclass
-class _Watched:
-    """Something whose calls are passed on, timed and kept."""
-
-    inner: Any
-    calls: list[_Call] = field(default_factory=list)
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.inner, name)
-        if name not in ("vector", "nearest", "matching"):
-            return found
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            started, result = time.monotonic(), None
-            try:
-                result = found(*arguments, **named)
-            finally:
-                self.calls.append(_Call(name, time.monotonic() - started, result))
-            return result
-
-        return call
-
-    def seconds(self, name: str) -> float:
-        """Time spent in calls of that name."""
-        return sum(call.seconds for call in self.calls if call.name == name)
-
-
-@dataclass
-class _Made:
-    """Questions whose one vector is made by now, or is known to be lacking: a dead server is waited for once."""
-
-    inner: Any
-    made: Any
-
-    def vector(self, _text: str) -> Any:
-        """As `Questions.vector`."""
-        return self.made or (None, "")
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
-
-
-def _ranks(table: _Watched, search: str) -> dict[int, int]:
-    """Row number → rank from 1 in a search's own list: its first call, any later one only scores rows of the other."""
-    first: list[tuple[int, float]] = next((call.result for call in table.calls if call.name == search), [])
-    return {number: rank for rank, (number, _) in enumerate(first, 1)}
+def _ranks(numbers: Sequence[int]) -> dict[int, int]:
+    """Row number → rank from 1 in a search's own list."""
+    return {number: rank for rank, number in enumerate(numbers, 1)}
 
 
 def _fate(passage: Passage, k: int, *, near: bool, sent: set[int] | None) -> Fate:

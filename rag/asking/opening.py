@@ -216,7 +216,7 @@ def _open(notebook: Notebook, manifest: Manifest, started: float, problems: tupl
     # What from_vector_store does, except that it would drop our storage context and make another one.
     index = VectorStoreIndex(
         nodes=[],
-        embed_model=QuestionEmbedding(questions),
+        embed_model=QuestionEmbedding(space.model, questions.vector),
         storage_context=storage,
         transformations=[NoTransformation()],
     )

@@ -100,13 +100,19 @@ class Reranking:
             used.append(usage)
             notes.extend(record_reply(self._notebook.place, reranker.name, usage, "rerank", self._snapshot))
 
-        order = reranker.order(question, passages, cancelled=cancelled, record=record)
+        order = reranker.order(question, [text_to_judge(one) for one in passages], cancelled=cancelled, record=record)
         if order:
             with self._lock:
                 self._orders[key] = order
                 if len(self._orders) > _REMEMBERED:
                     self._orders.popitem(last=False)
         return order
+
+
+def text_to_judge(passage: Passage) -> str:
+    """What a re-ranker is shown of a passage: its headings and its text."""
+    heading = " ".join(passage.heading.split())
+    return f"{heading}\n{passage.text}" if heading else passage.text
 
 
 def permutation(said: Sequence[int], length: int) -> list[int]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from rag.asking.duplicates import Distinct
 from rag.citing.answer import Found, Passage
@@ -71,10 +72,38 @@ nDCG@10 by these weights, the same language:
 _UNANSWERED = (BadKey, BadReply, ContextTooLong, QuotaExceeded, ServerDown)
 """Failures of a model that leave the words of the question to search for. Any other is a wrong vector."""
 
+Stage = Literal["embed the question", "by meaning", "by words"]
+STAGES: tuple[Stage, ...] = ("embed the question", "by meaning", "by words")
+
 _LONGEST_QUESTION = 2000
 _STEP = 32
 
-__all__ = ["POOL", "Searcher", "dense_weight", "multilingual_weight"]
+__all__ = ["POOL", "Searcher", "Trace", "dense_weight", "multilingual_weight"]
+
+
+@dataclass
+class Trace:
+    """What one search writes down of itself, for `Searcher.search`: to be empty before.
+
+    `nearest` and `matching` are the row numbers that each search found itself, best first; `dense` and `lexical` the
+    cosines and BM25 scores of all rows that either found. `seconds` were spent in each stage, waits included.
+    """
+
+    question: str = ""
+    nearest: tuple[int, ...] = ()
+    matching: tuple[int, ...] = ()
+    dense: Mapping[int, float] = field(default_factory=dict)
+    lexical: Mapping[int, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+
+    @contextmanager
+    def timed(self, stage: Stage) -> Iterator[None]:
+        """Add what the block takes to a stage."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.monotonic() - started
 
 
 @dataclass(frozen=True)
@@ -88,14 +117,16 @@ class Searcher:
     snapshot: int
     demanding: bool = False
 
-    def search(self, text: str, k: int, rows: NDArray[np.int64] | None = None) -> Found:
-        """The `k` best passages, best first; among the chunks of those row numbers only, if given.
+    def search(self, text: str, k: int, rows: NDArray[np.int64] | None = None, trace: Trace | None = None) -> Found:
+        """The `k` best passages, best first; among the chunks of those row numbers only, if given. How they came about
+        is written into `trace`.
 
         Raises:
             SpaceRefused: as `Questions.vector`.
             ModelError: the model gave a wrong vector, or is not installed; where `demanding`, any failure of it.
         """
         started = time.monotonic()
+        trace = trace or Trace()
         # A command line and JSON can hold half of a surrogate pair, which no model takes.
         question = " ".join(text.encode("utf-8", "replace").decode().split())
         notes: list[str] = []
@@ -113,20 +144,30 @@ class Searcher:
         # the languages that full text needs come along with them.
         begun = self.reader.begin_matching(question, POOL, rows) if self.reader.resident else None
         try:
-            vector, note = self.questions.vector(question)
+            with trace.timed("embed the question"):
+                vector, note = self.questions.vector(question)
         except _UNANSWERED as error:
             if self.demanding:
                 raise
             vector, note = None, f"Searched by words only. {error}"
         if note:
             notes.append(note)
-        dense = {} if vector is None else dict(self.reader.nearest(vector, POOL, rows))
-        lexical = dict(self.reader.matching(question, POOL, rows, begun))
+        with trace.timed("by meaning"):
+            dense = {} if vector is None else dict(self.reader.nearest(vector, POOL, rows))
+        with trace.timed("by words"):
+            lexical = dict(self.reader.matching(question, POOL, rows, begun))
+        trace.nearest, trace.matching = tuple(dense), tuple(lexical)
         if vector is not None:
             dense |= self.reader.cosines(vector, [number for number in lexical if number not in dense])
+        trace.question, trace.dense, trace.lexical = question, dense, lexical
         passages = self._passages(question, dense, lexical, k)
         used = self.questions.usage() - before
         return self._found(passages, started, used, self.questions.canary_texts - canary, notes)
+
+    def behind(self, trace: Trace, found: Found) -> tuple[Passage, ...]:
+        """The passages behind those of a search: all others that it found, in their order. Searches nothing anew."""
+        everything = self._passages(trace.question, trace.dense, trace.lexical, 2 * POOL)
+        return everything[len(found.passages) :]
 
     def _passages(
         self, question: str, dense: Mapping[int, float], lexical: Mapping[int, float], k: int

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import TransformComponent
 from pydantic import PrivateAttr
 
-from rag.asking.questions import Questions
 from rag.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
 
 _NEVER = "A snapshot never changes: add files with the notebook's `add`, which keeps what is paid for."
 
@@ -18,11 +23,14 @@ class QuestionEmbedding(BaseEmbedding):
     """Embeds questions for an index over one snapshot. Texts it refuses: they are embedded by the pipeline, which
     keeps what is paid for."""
 
-    _questions: Questions = PrivateAttr()
+    _vector_of: Callable[[str], tuple[npt.NDArray[np.float32] | None, str]] = PrivateAttr()
 
-    def __init__(self, questions: Questions, **kwargs: Any) -> None:
-        super().__init__(model_name=questions.space.model, **kwargs)
-        self._questions = questions
+    def __init__(
+        self, model_name: str, vector_of: Callable[[str], tuple[npt.NDArray[np.float32] | None, str]], **kwargs: Any
+    ) -> None:
+        """`vector_of` gives the (d,) vector of a question, or None and why there is none."""
+        super().__init__(model_name=model_name, **kwargs)
+        self._vector_of = vector_of
 
     @classmethod
     def class_name(cls) -> str:
@@ -30,7 +38,7 @@ class QuestionEmbedding(BaseEmbedding):
         return "QuestionEmbedding"
 
     def _get_query_embedding(self, query: str) -> list[float]:
-        vector, why = self._questions.vector(query)
+        vector, why = self._vector_of(query)
         if vector is None:
             raise ModelError(why)
         return [float(value) for value in vector]

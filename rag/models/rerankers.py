@@ -19,7 +19,6 @@ from rag.progress import IsCancelled
 if TYPE_CHECKING:
     from llama_index.core.llms import LLM
 
-    from rag.citing.answer import Passage
     from rag.models.llms import LlmUsage
 
 CANDIDATES = 24
@@ -57,9 +56,10 @@ class Reranker(Protocol):
     def candidates(self) -> int:
         """How many of the best passages it looks at, `CANDIDATES` at most."""
 
-    def order(self, question: str, passages: Sequence[Passage], *, cancelled: IsCancelled, record: Record) -> list[int]:
-        """Positions in `passages`, from 0, best first. Positions may be missing, repeated or not there at all; empty
-        where the model said nothing that is an order. `record` is told what a call used, whatever became of it.
+    def order(self, question: str, passages: Sequence[str], *, cancelled: IsCancelled, record: Record) -> list[int]:
+        """Positions in `passages`, their texts, from 0, best first. Positions may be missing, repeated or not there
+        at all; empty where the model said nothing that is an order. `record` is told what a call used, whatever became
+        of it.
 
         Raises:
             Cancelled, ModelError: nothing was ordered.
@@ -76,7 +76,7 @@ class LlmReranker:
         self.candidates = candidates
         self.name = str(llm.metadata.model_name)
 
-    def order(self, question: str, passages: Sequence[Passage], *, cancelled: IsCancelled, record: Record) -> list[int]:
+    def order(self, question: str, passages: Sequence[str], *, cancelled: IsCancelled, record: Record) -> list[int]:
         """As `Reranker.order`; a call that takes longer than the timeout is a ModelError."""
         from rag.models.llms import TextStream
 
@@ -99,7 +99,7 @@ class LlmReranker:
             record(stream.usage)
         return [number - 1 for number in map(int, _NUMBER.findall(text)) if 1 <= number <= shown]
 
-    def _asked(self, question: str, passages: Sequence[Passage]) -> tuple[list[Any], int, int]:
+    def _asked(self, question: str, passages: Sequence[str]) -> tuple[list[Any], int, int]:
         """Messages, how many passages are in them, and room for the reply in tokens."""
         from llama_index.core.base.llms.types import ChatMessage, MessageRole
 
@@ -119,7 +119,7 @@ class LlmReranker:
                 "for the question and two passages."
             )
         each = min(_LONGEST, room // shown)
-        material = "\n\n".join(_cut(f"[{at}] {_text(one)}", each, count) for at, one in enumerate(passages[:shown], 1))
+        material = "\n\n".join(_cut(f"[{at}] {one}", each, count) for at, one in enumerate(passages[:shown], 1))
         messages = [
             ChatMessage(role=MessageRole.SYSTEM, content=rules),
             ChatMessage(role=MessageRole.USER, content=_framed(question, material, fence)),
@@ -152,11 +152,11 @@ class CrossEncoderReranker:
         self._model = (load or _loaded)(model)
         self._lock = threading.Lock()  # the library promises nothing about two threads at once
 
-    def order(self, question: str, passages: Sequence[Passage], *, cancelled: IsCancelled, record: Record) -> list[int]:
+    def order(self, question: str, passages: Sequence[str], *, cancelled: IsCancelled, record: Record) -> list[int]:
         """As `Reranker.order`: all positions, by falling score. Makes no paid call; taking longer than the timeout is a
         ModelError."""
         del record  # nothing is paid for
-        pairs = [(question, _text(one)) for one in passages]
+        pairs = [(question, one) for one in passages]
         deadline = time.monotonic() + self._timeout
         scores: list[float] = []
         for at in range(0, len(pairs), _TOGETHER):
@@ -238,11 +238,6 @@ def _loaded(model: str) -> Any:
             "`cross-encoder/ms-marco-MiniLM-L6-v2`, or set RAGBOOK_RERANKER to none."
         )
     return loaded
-
-
-def _text(passage: Passage) -> str:
-    heading = " ".join(passage.heading.split())
-    return f"{heading}\n{passage.text}" if heading else passage.text
 
 
 def _framed(question: str, material: str, fence: str) -> str:

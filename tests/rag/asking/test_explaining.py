@@ -7,6 +7,7 @@ import json
 import pytest
 
 from rag.asking.explaining import explain, sentences_of
+from rag.asking.retrieval import STAGES
 from rag.commands.cli import main
 from rag.notebook import Notebook
 from rag.sources.restriction import Restriction
@@ -62,11 +63,10 @@ def test_it_costs_one_vector_and_asks_no_language_model(home):
     assert model.queries == 1
 
 
-def test_a_search_that_nobody_explains_is_not_watched(home):
-    snapshot = opened(notebook(home, CountingEmbedding()))
-    explain(snapshot, "When do owls hunt?")
-    assert type(snapshot.searcher.reader) is type(snapshot.table.reader())
-    assert snapshot.searcher.questions is snapshot.questions
+def test_every_stage_has_its_seconds(home):
+    explained = explain(opened(notebook(home, CountingEmbedding())), "When do owls hunt?")
+    assert list(explained.stages) == [*STAGES, "fuse and read"]
+    assert all(seconds > 0 for seconds in explained.stages.values())
 
 
 def test_without_a_language_model_the_first_are_read_and_the_others_not_asked_for(home):

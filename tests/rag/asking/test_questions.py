@@ -165,7 +165,7 @@ def test_a_local_model_answers_for_its_own_space_whatever_the_settings_name(tmp_
 
 def test_as_an_embedding_of_llama_index(tmp_path, space):
     model = CountingEmbedding()
-    embedding = QuestionEmbedding(questions_of(space, settings(tmp_path), model))
+    embedding = QuestionEmbedding("counting", questions_of(space, settings(tmp_path), model).vector)
     assert embedding.model_name == "counting"
     assert np.allclose(embedding.get_query_embedding("what"), model.vector("what"), atol=1e-6)
     with pytest.raises(ModelError, match="never changes"):
@@ -173,7 +173,7 @@ def test_as_an_embedding_of_llama_index(tmp_path, space):
     with pytest.raises(ModelError, match="never changes"):
         embedding.get_text_embedding_batch(["a text"])
     assert "key" not in repr(embedding.to_dict()).lower()
-    refusing = QuestionEmbedding(questions_of(space, settings(tmp_path, embed_model="x"), model))
+    refusing = QuestionEmbedding("counting", questions_of(space, settings(tmp_path, embed_model="x"), model).vector)
     with pytest.raises(ModelError, match="words only"):
         refusing.get_query_embedding("what")
 
@@ -186,7 +186,7 @@ def test_asked_from_an_event_loop(tmp_path, space):
     import asyncio
 
     model = CountingEmbedding()
-    embedding = QuestionEmbedding(questions_of(space, settings(tmp_path), model))
+    embedding = QuestionEmbedding("counting", questions_of(space, settings(tmp_path), model).vector)
     assert np.allclose(asyncio.run(_asked(embedding)), model.vector("what"), atol=1e-6)
 
 

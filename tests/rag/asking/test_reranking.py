@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from rag.asking.explaining import explain
-from rag.asking.reranking import permutation
+from rag.asking.reranking import permutation, text_to_judge
+from rag.citing.answer import Passage
 from rag.commands.reports import explanation_report
 from rag.config import Config, Secret
 from rag.errors import BadKey, Cancelled, ConfigError, ServerDown
@@ -307,7 +309,7 @@ def test_a_silent_server_is_given_up_and_the_fused_order_stays(home, misbehaving
     assert ids(found) == fused(home)
     assert found.notes == ("Not re-ranked. The language model took longer than 0.3 seconds.",)
     with pytest.raises(Cancelled):
-        reranker.order(QUESTION, found.passages[:3], cancelled=lambda: True, record=lambda _: None)
+        reranker.order(QUESTION, ["one", "two"], cancelled=lambda: True, record=lambda _: None)
 
 
 def test_a_real_model_gives_a_permutation_or_a_note(home, chat_server):
@@ -321,3 +323,9 @@ def test_a_real_model_gives_a_permutation_or_a_note(home, chat_server):
     assert found.receipt.calls == 3  # canary, question, re-ranking
     (entry,) = [one for one in Ledger(snapshot.notebook.place.objects).entries() if one.purpose == "rerank"]
     assert 200 < entry.tokens < 2048
+
+
+def test_a_passage_is_judged_with_its_headings():
+    plain = Passage(1, "id1", "s", "a.txt", "Owls hunt.", 1.0)
+    assert text_to_judge(plain) == "Owls hunt."
+    assert text_to_judge(replace(plain, heading="Birds ›  Owls")) == "Birds › Owls\nOwls hunt."

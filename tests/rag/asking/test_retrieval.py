@@ -6,7 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from rag.asking.retrieval import ACROSS, ACROSS_SCRIPTS, ENGLISH, OTHER, SEVERAL_SAME, dense_weight, multilingual_weight
+from rag.asking.retrieval import (
+    ACROSS,
+    ACROSS_SCRIPTS,
+    ENGLISH,
+    OTHER,
+    POOL,
+    SEVERAL_SAME,
+    Trace,
+    dense_weight,
+    multilingual_weight,
+)
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.settings import LOCAL_MODEL, MULTILINGUAL_MODEL
@@ -45,6 +55,27 @@ def test_k_cuts_a_longer_list(book):
     for k in (1, 3, 5):
         assert hits(snapshot.search("river stone harbour", k)) == eight[:k]
     assert len(snapshot.search("river stone harbour", 200).passages) == snapshot.table.count
+
+
+def test_a_trace_is_what_the_search_found(book):
+    searcher, trace = opened(book).searcher, Trace()
+    found = searcher.search("river stone harbour", 3, trace=trace)
+    vector, _ = searcher.questions.vector("river stone harbour")
+    assert trace.nearest == tuple(number for number, _ in searcher.reader.nearest(vector, POOL))
+    assert trace.matching == tuple(number for number, _ in searcher.reader.matching("river stone harbour", POOL))
+    assert set(trace.dense) == {*trace.nearest, *trace.matching}
+    assert set(trace.lexical) == set(trace.matching)
+    assert all(seconds > 0 for seconds in trace.seconds.values())
+    everything = searcher.search("river stone harbour", 2 * POOL).passages
+    assert (*found.passages, *searcher.behind(trace, found)) == everything
+
+
+def test_a_trace_keeps_the_seconds_of_a_stage_that_failed():
+    trace = Trace()
+    with pytest.raises(ZeroDivisionError), trace.timed("by words"):
+        _ = 1 / 0
+    assert trace.seconds["by words"] > 0
+    assert trace.seconds["by meaning"] == 0
 
 
 @pytest.mark.parametrize("question", ["", "   ", "?!…", "\n\t", "—", "\U0001f600"])
