@@ -83,7 +83,7 @@ def add_singly(folder: str, documents: int) -> contestant.Result:
 
 def ask(folder: str) -> contestant.Result:
     """Open, ask the first question, then the others, several times."""
-    from rag.asking.opening import open_snapshot
+    from rag.notebook import open_snapshot
 
     for module in FOR_SEARCH:
         import_module(module)

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from bench.figures import Report
-from rag.asking.opening import Opened, open_snapshot
+from rag.asking.answering import ask
+from rag.asking.opening import Opened
 from rag.citing.answer import Answer
 from rag.config import Config
 from rag.models.embedder import Embedder
 from rag.models.factory import make_embedder
-from rag.notebook import Notebook
+from rag.notebook import Notebook, open_snapshot
 from rag.sources.incoming import Incoming
 
 DATA = Path(os.environ.get("BENCH_DATA", "../shared/data"))
@@ -155,7 +156,7 @@ def manuals(report: Report, work: Path) -> None:
 def _ask(opened: Opened, question: Question, tally: Tally) -> float:
     """Ask, count, and give the milliseconds it took."""
     started = time.perf_counter()
-    *_, answer = opened.ask(question["question"])
+    *_, answer = ask(opened, question["question"])
     spent = 1000 * (time.perf_counter() - started)
     if not isinstance(answer, Answer):
         raise TypeError("the last item is not the Answer")

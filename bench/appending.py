@@ -69,7 +69,7 @@ def ragbook(home: str) -> contestant.Result:
     for module in LATE:
         import_module(module)
     book = notebooks.notebook(home)
-    book.make_embedder(book.config).embed_query("warm")
+    book.models.embedder(book.config).embed_query("warm")
     incoming = [Incoming("one-more.md", content=document(NEW).encode())]
     meter = Meter()
     before = sizes(Path(home))

@@ -16,13 +16,13 @@ from typing import Any
 from bench.answers import accepted, lines, plain
 from bench.figures import Report
 from rag.asking.neighbours import WIDENED, Neighbours
-from rag.asking.opening import Opened, open_snapshot
+from rag.asking.opening import Opened
 from rag.asking.prompting import prompt
 from rag.citing.answer import Found, Passage
 from rag.config import Config
 from rag.models.llms import make_llm
 from rag.models.tokens import count_bpe
-from rag.notebook import Notebook
+from rag.notebook import Notebook, open_snapshot
 from rag.sources.incoming import Incoming
 
 WINDOWS = (2048, 4096, 8192, 32768)

@@ -77,11 +77,11 @@ def measure(work: Path, extent: str) -> Report:
 
 def ragbook(folder: str) -> contestant.Result:
     """All actions, one after the other, in a process that has imported everything and done each thing once."""
-    from rag.asking.opening import open_snapshot
     from rag.config import Config
     from rag.home.pinned import HASHED_AT_OPENING, PinnedFiles
     from rag.moving.export import export_notebook
     from rag.moving.importing import import_notebook
+    from rag.notebook import open_snapshot
     from rag.upkeep.doctor import examine
     from rag.upkeep.history import rollback
 

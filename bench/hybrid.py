@@ -53,7 +53,7 @@ def measure(work: Path, extent: str) -> Report:
 
 def asked(home: str, texts: list[str], rounds: int) -> contestant.Result:
     """Every question to every search in turn: seconds by the clock of each, and CPU seconds of all."""
-    from rag.asking.opening import open_snapshot
+    from rag.notebook import open_snapshot
 
     searcher = open_snapshot(notebooks.notebook(home)).searcher
     reader = searcher.reader

@@ -32,10 +32,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rag.asking.opening import open_snapshot
 from rag.errors import NotFound
 from rag.manifest import VerdictName
-from rag.notebook import Notebook
+from rag.notebook import Notebook, open_snapshot
 from rag.spaces.canary import CANARY_TEXTS
 from rag.upkeep.garbage import collect
 from rag.upkeep.history import forget, rollback
@@ -97,7 +96,7 @@ def remove(book: Notebook) -> None:
 
 def switch(book: Notebook) -> None:
     """Another recipe: a table of its own."""
-    Notebook(settings(Path(book.config.home), chunk_size=96), make_embedder=book.make_embedder).build()
+    Notebook(settings(Path(book.config.home), chunk_size=96), make_embedder=book.models.embedder).build()
 
 
 def go_back(book: Notebook) -> None:

@@ -63,7 +63,7 @@ def measure(work: Path, extent: str) -> Report:
 
 def ragbook(home: str, asked: list[str]) -> contestant.Result:
     """Open and search; then the next question, which finds everything in memory."""
-    from rag.asking.opening import open_snapshot
+    from rag.notebook import open_snapshot
 
     for module in LATE:
         import_module(module)
@@ -71,7 +71,7 @@ def ragbook(home: str, asked: list[str]) -> contestant.Result:
 
     meter = Meter()
     book = notebooks.notebook(home)
-    model = book.make_embedder(book.config)
+    model = book.models.embedder(book.config)
     for text in (first, second):
         model.embed_query(text)  # the stub's own cost is no part of opening
     meter.imported()

@@ -19,13 +19,13 @@ import ir_measures
 from bench.figures import Report
 from bench.judged import find, questions_of
 from bench.meter import Meter, cpu
-from rag.asking.opening import Opened, open_snapshot
+from rag.asking.opening import Opened
 from rag.asking.reranking import permutation, text_to_judge
 from rag.citing.answer import Passage
 from rag.config import Config
 from rag.errors import ConfigError
 from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, Reranker
-from rag.notebook import Notebook
+from rag.notebook import Notebook, open_snapshot
 from rag.sources.incoming import Incoming
 
 COLLECTIONS = ("cranfield", "cisi", "xquad-en")

@@ -14,7 +14,7 @@ from bench.notebooks import notebook
 
 def nodes(home: str | Path) -> list[TextNode]:
     """Every chunk of a notebook as llama-index has chunks: id, text, metadata, source and vector."""
-    from rag.asking.opening import open_snapshot
+    from rag.notebook import open_snapshot
 
     found = open_snapshot(notebook(home)).table.scan(["id", "source_id", "text", "start", "end", "vector"])
     return [

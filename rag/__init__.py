@@ -17,14 +17,15 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from rag.asking.opening import Opened, open_snapshot
+    from rag.asking.answering import ask
+    from rag.asking.opening import Opened
     from rag.citing.answer import Answer, Citation, Found, Passage
     from rag.config import Config, Secret, load_config
     from rag.errors import RagbookError
     from rag.home.cells import Cell
     from rag.home.verdicts import Status
     from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
-    from rag.notebook import Notebook, list_notebooks, open_notebook
+    from rag.notebook import Notebook, list_notebooks, open_notebook, open_snapshot
     from rag.outcome import Outcome
     from rag.progress import Event, Stage
     from rag.settings import SAVABLE, SETTINGS
@@ -37,9 +38,10 @@ _ROOMS = {
     "citing.answer": ["Answer", "Citation", "Found", "Passage"],
     "config": ["Config", "Secret", "load_config"],
     "errors": ["RagbookError"],
-    "asking.opening": ["Opened", "open_snapshot"],
+    "asking.answering": ["ask"],
+    "asking.opening": ["Opened"],
     "manifest": ["Change", "Manifest", "Receipt", "Verdict", "VerdictName"],
-    "notebook": ["Notebook", "list_notebooks", "open_notebook"],
+    "notebook": ["Notebook", "list_notebooks", "open_notebook", "open_snapshot"],
     "outcome": ["Outcome"],
     "settings": ["SAVABLE", "SETTINGS"],
     "sources.incoming": ["Incoming"],
@@ -74,6 +76,7 @@ __all__ = [
     "Status",
     "Verdict",
     "VerdictName",
+    "ask",
     "list_notebooks",
     "load_config",
     "open_notebook",

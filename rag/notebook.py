@@ -20,6 +20,7 @@ from rag.home.state import newest_registry
 from rag.home.verdicts import Status, look
 from rag.manifest import Manifest
 from rag.models.endpoint import check_addresses
+from rag.models.makers import Models
 from rag.outcome import Outcome
 from rag.progress import IsCancelled, OnEvent, Watch, ignore, never
 from rag.settings import SAVABLE
@@ -31,6 +32,7 @@ from rag.storage.failures import translated
 from rag.storage.objects import open_home
 
 if TYPE_CHECKING:
+    from rag.asking.opening import Opened
     from rag.building.estimate import Estimate
     from rag.models.embedder import Embedder
     from rag.models.rerankers import Reranker
@@ -40,7 +42,7 @@ class Notebook:
     """One notebook of one workspace.
 
     `config` are the effective settings: saved settings of this notebook count where nothing stronger is set.
-    `make_embedder`, `make_llm` and `make_reranker` can be given, for tests and for other models.
+    `make_embedder`, `make_llm` and `make_reranker` can be given, for tests and for other models; `models` makes them.
     """
 
     def __init__(
@@ -58,9 +60,7 @@ class Notebook:
             self.place: Place = place_of(config, slug)
         self._given = config
         self._reload = reload
-        self._make_embedder = make_embedder
-        self._make_llm = make_llm
-        self._make_reranker = make_reranker
+        self.models = Models(make_embedder, make_llm, make_reranker)
 
     @cached_property
     def config(self) -> Config:
@@ -73,32 +73,6 @@ class Notebook:
         """The notebook's title; made of its slug until one is given."""
         own = "My notebook" if self.slug == "main" else self.slug.replace("-", " ").replace("_", " ").capitalize()
         return self.place.states.newest().title or own
-
-    def make_embedder(self, config: Config) -> Embedder:
-        """The embedder of some settings."""
-        if self._make_embedder is not None:
-            return self._make_embedder(config)
-        from rag.models.factory import make_embedder
-
-        return make_embedder(config)
-
-    def make_llm(self, config: Config) -> Any:
-        """The language model of some settings, or None."""
-        if self._make_llm is not None:
-            return self._make_llm(config)
-        if config.llm == "none":  # before the import, which takes seconds and would be for nothing
-            return None
-        from rag.models.llms import make_llm
-
-        return make_llm(config)
-
-    def make_reranker(self, config: Config) -> Reranker:
-        """The re-ranker of settings under which there is one."""
-        if self._make_reranker is not None:
-            return self._make_reranker(config)
-        from rag.models.rerankers import make_reranker
-
-        return make_reranker(config, self.make_llm)
 
     # ------------------------------------------------------------------ looking
 
@@ -146,7 +120,7 @@ class Notebook:
         """What a build would pay for if these files were added too. Keeps nothing, calls nothing; reads the files."""
         from rag.building.estimate import estimate
 
-        return estimate(self.place, self.config, self.make_embedder, incoming)
+        return estimate(self.place, self.config, self.models.embedder, incoming)
 
     # ------------------------------------------------------------------ settings
 
@@ -224,7 +198,7 @@ class Notebook:
         from rag.building import registering
 
         watch = Watch(on_event, cancelled, wait_seconds, on_wait)
-        return registering.add(self.place, self.config, self.make_embedder, incoming, refused=refused, watch=watch)
+        return registering.add(self.place, self.config, self.models.embedder, incoming, refused=refused, watch=watch)
 
     def remove(
         self,
@@ -239,7 +213,7 @@ class Notebook:
         from rag.building import registering
 
         watch = Watch(on_event, cancelled, wait_seconds, on_wait)
-        return registering.remove(self.place, self.config, self.make_embedder, names, watch=watch)
+        return registering.remove(self.place, self.config, self.models.embedder, names, watch=watch)
 
     def build(
         self,
@@ -253,7 +227,7 @@ class Notebook:
         from rag.building.pipeline import build
 
         watch = Watch(on_event, cancelled, wait_seconds, on_wait)
-        return build(self.place, self.config, self.make_embedder, watch)
+        return build(self.place, self.config, self.models.embedder, watch)
 
     def new_space(self) -> None:
         """Make a space of its own for the model that answers now, after REFUSED. Costs the canary; the next build fills
@@ -264,7 +238,7 @@ class Notebook:
         """
         from rag.home.spending import recorded
 
-        embedder = self.make_embedder(self.config)
+        embedder = self.models.embedder(self.config)
         with recorded(self.place, embedder, self.config.embed_model, "canary", snapshot=None):
             self.place.admission.branch(embedder, self.config)
 
@@ -279,6 +253,18 @@ def open_notebook(
     if config is None:
         return Notebook(load_config(), slug, reload=lambda saved: load_config(saved=saved))
     return Notebook(config, slug, reload=reload or (lambda saved: load_config(saved=saved)))
+
+
+def open_snapshot(
+    notebook: Notebook, snapshot: int | None = None, *, deep: bool = False, through_storage: bool = False
+) -> Opened:
+    """Open a snapshot of a notebook, the newest intact one without a number, under its settings. Imports lancedb. As
+    `opening.open_index`."""
+    from rag.asking.opening import open_index
+
+    return open_index(
+        notebook.place, notebook.config, notebook.models, snapshot, deep=deep, through_storage=through_storage
+    )
 
 
 def list_notebooks(config: Config) -> list[str]:

@@ -46,14 +46,10 @@ background work."""
 
 FACADE = ("rag.notebook", "rag.jobs")
 
-UPWARDS = (
-    ("rag.asking.opening", "rag.notebook"),
-    ("rag.asking.reranking", "rag.notebook"),
-    ("rag.manifest", "rag.spaces.choices"),
-)
+UPWARDS = (("rag.manifest", "rag.spaces.choices"),)
 """Arrows that the table forbids and that are still there. The list only shrinks."""
 
-CIRCLES: tuple[frozenset[str], ...] = (frozenset({"rag.asking.answering", "rag.asking.opening"}),)
+CIRCLES: tuple[frozenset[str], ...] = ()
 """Modules that reach each other through their imports, those inside functions and for type checkers only included. The
 list only shrinks."""
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
-from rag.asking.opening import Opened, open_snapshot
+from rag.asking.answering import ask
+from rag.asking.opening import Opened
 from rag.citing.answer import Answer, Found
 from rag.config import Config
-from rag.notebook import Notebook
+from rag.notebook import Notebook, open_snapshot
 from rag.sources.incoming import Incoming
 from tests.doubles import CountingEmbedding, RaisingEmbedding, embedder_of
 from tests.waiting import CEILING
@@ -100,7 +101,7 @@ def opened(book: Notebook) -> Opened:
 
 def answered(book: Notebook, question: str, k: int = 8, *, cancelled: Callable[[], bool] = lambda: False) -> Answer:
     """The answer of the newest snapshot."""
-    *pieces, answer = open_snapshot(book).ask(question, k, cancelled=cancelled)
+    *pieces, answer = ask(open_snapshot(book), question, k, cancelled=cancelled)
     assert isinstance(answer, Answer)
     assert all(isinstance(piece, str) for piece in pieces)
     return answer

@@ -109,9 +109,7 @@ def _opened(  # every argument is part of the key but the last, whose name begin
     code: int,  # noqa: ARG001
     _of: Notebook,
 ) -> Opened:
-    from rag.asking.opening import open_snapshot
-
-    found = open_snapshot(_of, snapshot)
+    found = rag.open_snapshot(_of, snapshot, through_storage=True)
     _loads()[home, workspace, slug, snapshot] = (found.opened_at, found.seconds)
     return found
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rag.asking.extractive import extract
-from rag.asking.relevance import LEAST_COSINE, quotable, relevant
+from rag.asking.answering import writer_of
+from rag.asking.relevance import LEAST_COSINE, relevant
 from rag.asking.retrieval import Trace
+from rag.asking.writer import Preview
 from rag.citing.answer import Passage
-from rag.errors import BadKey, ContextTooLong
 from rag.manifest import Receipt
 from rag.text.counting import count
 
@@ -133,28 +133,28 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
     ids = [one.chunk_id for one in everything]
     numbers = dict(zip(ids, searcher.reader.numbers(ids), strict=True))
     near = bool(first) and relevant(text, first, embedded=opened.questions.local() is not None)
-    parts, sent, window, writer, notes = _prompt(opened, text, first, only)
-    quoted = _quotable(opened, text, first) if near and sent is None else None
+    writer = writer_of(opened)
+    made = writer.preview(opened, text, first, only) if near else Preview()
     candidates = tuple(
         Candidate(
             one,
             dense.get(numbers[one.chunk_id]),
             lexical.get(numbers[one.chunk_id]),
-            _fate(one, k, near=near and quoted is not False, sent=sent),
+            _fate(one, k, near=near and made.quotable is not False, sent=made.sent),
             fused_ranks.get(one.chunk_id, one.n),
         )
         for one in everything
     )
     cosines = [one.dense for one in first if one.dense is not None]
     stages: dict[str, float] = {**trace.seconds, "fuse and read": max(0.0, total - sum(trace.seconds.values()))}
-    if opened.notebook.config.reranker != "none":
+    if opened.config.reranker != "none":
         stages["re-rank"] = reranking
     return Explanation(
         question=text,
         snapshot=found.snapshot,
         k=k,
         space=str(opened.questions.space),
-        model=writer,
+        model=writer.name,
         candidates=candidates,
         filtered=0 if rows is None else searcher.reader.count - len(rows),
         dense=len(dense),
@@ -163,12 +163,12 @@ def explain(opened: Opened, text: str, k: int = 8, only: Restriction | None = No
         merged=len(dense.keys() | lexical.keys()) - len(everything),
         relevant=near,
         best_cosine=max(cosines, default=None),
-        quotable=quoted,
-        parts=parts if near else (),
-        window=window,
+        quotable=made.quotable,
+        parts=made.parts,
+        window=writer.window,
         stages={name: round(seconds, 4) for name, seconds in stages.items()},
         receipt=found.receipt,
-        notes=(*found.notes, *(notes if near else ())),  # where nothing is sent, it need not fit
+        notes=(*found.notes, *made.notes),
     )
 
 
@@ -177,7 +177,7 @@ def _ranks(numbers: Sequence[int]) -> dict[int, int]:
     return {number: rank for rank, number in enumerate(numbers, 1)}
 
 
-def _fate(passage: Passage, k: int, *, near: bool, sent: set[int] | None) -> Fate:
+def _fate(passage: Passage, k: int, *, near: bool, sent: frozenset[int] | None) -> Fate:
     if passage.n > k:
         return "not asked for"
     if not near:
@@ -185,31 +185,3 @@ def _fate(passage: Passage, k: int, *, near: bool, sent: set[int] | None) -> Fat
     if sent is None:
         return "read"
     return "sent" if passage.n in sent else "no room"
-
-
-def _quotable(opened: Opened, question: str, passages: Sequence[Passage]) -> bool:
-    reader = opened.table.reader()
-    found = extract(question, passages, opened.questions.local())
-    return quotable(question, passages, found, reader, reader.rows([one.chunk_id for one in passages]))
-
-
-def _prompt(
-    opened: Opened, question: str, passages: Sequence[Passage], only: Restriction | None
-) -> tuple[tuple[tuple[str, int], ...], set[int] | None, int | None, str, tuple[str, ...]]:
-    """Parts and their tokens, the passages that fit, the window, the model's name, and what went wrong."""
-    try:
-        llm = opened.notebook.make_llm(opened.notebook.config)
-    except BadKey as error:
-        return (), None, None, "none", (str(error),)
-    if llm is None:
-        return (), None, None, "none", ()
-    from rag.asking.prompting import parts, prompt
-
-    window, model = int(llm.metadata.context_window), str(llm.metadata.model_name)
-    try:
-        sent = prompt(question, passages, llm, opened.neighbours(passages, only))
-    except ContextTooLong as error:
-        return (), set(), window, model, (str(error),)
-    in_it = {chunk_id for one in sent.passages for chunk_id in (one.chunk_id, *one.joined)}
-    numbers = {one.n for one in passages if one.chunk_id in in_it}
-    return tuple(parts(question, sent, llm)), numbers, window, model, sent.notes

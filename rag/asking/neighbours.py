@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rag.citing.answer import Passage
+    from rag.citing.answer import Citation, Passage
     from rag.tables.chunk_rows import ChunkRow
 
 LONGEST_GAP = 16
@@ -178,3 +178,15 @@ def _range(row: ChunkRow) -> tuple[int, int] | None:
     if row.start is None or row.end is None or row.end - row.start != len(row.text):
         return None
     return row.start, row.end
+
+
+def paged(rows: Sequence[ChunkRow], passages: Sequence[Passage], citations: Sequence[Citation]) -> list[Citation]:
+    """The citations with the page on which each quote begins, where its passage is on more than one."""
+    sources = {one.chunk_id: one.source_id for one in passages if one.page != one.page_end}
+    placed = []
+    for one in citations:
+        page = None
+        if one.start is not None and one.chunk_id in sources:
+            page = page_at([row for row in rows if row.source_id == sources[one.chunk_id]], one.start)
+        placed.append(one if page is None else replace(one, page=page))
+    return placed

@@ -1,4 +1,5 @@
-"""A snapshot, opened: llama-index's StorageContext and VectorStoreIndex over its pinned tables, ready to search.
+"""A snapshot, opened: its pinned tables, ready to search; over them, for whoever asks, llama-index's StorageContext and
+VectorStoreIndex.
 
 Opening makes no model call and reads no vectors; both wait for the first question.
 """
@@ -11,24 +12,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from llama_index.core import StorageContext, VectorStoreIndex
-from llama_index.core.storage.docstore import SimpleDocumentStore
-from llama_index.core.storage.index_store import SimpleIndexStore
-
-from rag.asking.answering import answer
-from rag.asking.followups import Turn
 from rag.asking.neighbours import Neighbours, text_of
 from rag.asking.questions import Questions
 from rag.asking.reranking import Reranking
 from rag.asking.restricting import rows_meeting
 from rag.asking.retrieval import Searcher
-from rag.citing.answer import Answer, Found, Passage
+from rag.citing.answer import Found, Passage
+from rag.config import Config
 from rag.errors import Damaged, NotFound
 from rag.home.noticed import notice, still_bad
 from rag.home.pinned import HASHED_AT_OPENING, BadFile, PinnedFiles
-from rag.llamaindex.question_embedding import NoTransformation, QuestionEmbedding
-from rag.llamaindex.vector_store import LanceVectorStore
+from rag.home.place import Place
+from rag.home.tagged import tags_of
 from rag.manifest import Manifest
+from rag.models.makers import Models
 from rag.progress import IsCancelled, never
 from rag.sources.restriction import Restriction
 from rag.spaces.space import Space
@@ -36,30 +33,56 @@ from rag.tables.chunk_table import ChunkTable
 
 if TYPE_CHECKING:
     import numpy as np
+    from llama_index.core import StorageContext, VectorStoreIndex
     from numpy.typing import NDArray
 
-    from rag.notebook import Notebook
+    from rag.tables.reader import TableReader
 
 
 @dataclass(frozen=True, eq=False)
 class Opened:
     """One snapshot, open. Immutable and safe to share by all threads and sessions.
 
-    `seconds` is how long opening took, `opened_at` when, in seconds since the epoch. `problems` are sentences about
-    newer snapshots that were passed over because of damage. Where `demanding`, a model that fails to make a question's
-    vector is an error, and not a note: for measuring.
+    `config` are the settings it was opened under, and `models` makes the models that they name. `seconds` is how long
+    opening took, `opened_at` when, in seconds since the epoch. `problems` are sentences about newer snapshots that were
+    passed over because of damage. Where `through_storage`, `storage_context` was made at opening and searches go
+    through its vector store. Where `demanding`, a model that fails to make a question's vector is an error, and not a
+    note: for measuring.
     """
 
-    notebook: Notebook
+    place: Place
+    config: Config
+    models: Models
     manifest: Manifest
     table: ChunkTable
-    storage_context: StorageContext
-    index: VectorStoreIndex
     questions: Questions
     opened_at: float
     seconds: float
     problems: tuple[str, ...] = ()
+    through_storage: bool = False
     demanding: bool = False
+
+    @cached_property
+    def storage_context(self) -> StorageContext:
+        """llama-index's, its vector store over the pinned table. Imports llama-index."""
+        from rag.llamaindex.index import storage_over
+
+        return storage_over(self.table)
+
+    @cached_property
+    def index(self) -> VectorStoreIndex:
+        """llama-index's, for retrievers, over the storage context. Imports llama-index."""
+        from rag.llamaindex.index import index_over
+
+        return index_over(self.storage_context, self.questions.space.model, self.questions.vector)
+
+    @property
+    def reader(self) -> TableReader:
+        """What searches read."""
+        if not self.through_storage:
+            return self.table.reader()
+        table: ChunkTable = self.storage_context.vector_store.client
+        return table.reader()
 
     @property
     def snapshot(self) -> int:
@@ -69,7 +92,7 @@ class Opened:
     @cached_property
     def names(self) -> dict[str, str]:
         """Source ids to display names, as of this snapshot."""
-        return self.notebook.place.registry.names(self.manifest.tables["sources"].version)
+        return self.place.registry.names(self.manifest.tables["sources"].version)
 
     def check(self) -> None:
         """Hash what opening left unhashed, up to `HASHED_BEFORE_USE` bytes; once, then this costs nothing.
@@ -83,7 +106,7 @@ class Opened:
 
     @cached_property
     def _altered(self) -> BadFile | None:
-        place = self.notebook.place
+        place = self.place
         bad = next(PinnedFiles(place, beyond=HASHED_AT_OPENING).bad(self.manifest), None)
         if bad is not None and bad.kind == "altered":  # a file that went away since leaves us its open handle
             notice(place, self.manifest, bad)
@@ -94,12 +117,12 @@ class Opened:
     def searcher(self) -> Searcher:
         """The search over this snapshot. Raises Damaged as `check`."""
         self.check()
-        return Searcher(self.table.reader(), self.questions, self.names, self.snapshot, self.demanding)
+        return Searcher(self.reader, self.questions, self.names, self.snapshot, self.demanding)
 
     @cached_property
     def reranking(self) -> Reranking:
         """What re-ranks the passages of this snapshot, where that is chosen."""
-        return Reranking(self.notebook, self.snapshot)
+        return Reranking(self.place, self.config, self.models, self.snapshot)
 
     def search(
         self, text: str, k: int = 8, only: Restriction | None = None, *, cancelled: IsCancelled = never
@@ -115,24 +138,8 @@ class Opened:
         """Numbers of the rows that meet a restriction, rising; None for all. Raises NotFound as `search`."""
         if only is None:
             return None
-        sources = self.notebook.place.registry.rows(self.manifest.tables["sources"].version)
-        return rows_meeting(only, self.table.reader(), sources, self.notebook.tags() if only.tags else None)
-
-    def ask(
-        self,
-        text: str,
-        k: int = 8,
-        *,
-        cancelled: IsCancelled = never,
-        earlier: Sequence[Turn] = (),
-        only: Restriction | None = None,
-    ) -> Iterator[str | Answer]:
-        """Pieces of the answer's text as they come; the last item is the Answer. Raises as `search`.
-
-        `earlier` are the questions above with their answers, oldest first, for a question that leans on them. Only what
-        meets the restriction is searched and sent; the answer's notes say which.
-        """
-        return answer(self, text, k, cancelled=cancelled, earlier=earlier, only=only)
+        sources = self.place.registry.rows(self.manifest.tables["sources"].version)
+        return rows_meeting(only, self.reader, sources, tags_of(self.place) if only.tags else None)
 
     def source_text(self, source_id: str, start: int, end: int) -> str:
         """Characters `start` to `end` of a source, put together from its chunks; gaps between them as line breaks."""
@@ -140,7 +147,7 @@ class Opened:
 
     def neighbours(self, passages: Sequence[Passage], only: Restriction | None = None) -> Neighbours:
         """The chunks of found passages with those right before and after them that meet the restriction."""
-        reader = self.table.reader()
+        reader = self.reader
         near = reader.beside(reader.rows([one.chunk_id for one in passages]))
         numbers = self.rows_of(only)
         if numbers is not None:
@@ -149,11 +156,20 @@ class Opened:
         return Neighbours(near)
 
 
-def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool = False) -> Opened:
+def open_index(
+    place: Place,
+    config: Config,
+    models: Models,
+    snapshot: int | None = None,
+    *,
+    deep: bool = False,
+    through_storage: bool = False,
+) -> Opened:
     """Open a snapshot of a notebook; the newest intact one without a number.
 
     All files are there with their sizes, and those that fit into `HASHED_AT_OPENING` bytes, small ones first, have
-    their SHA-256; with `deep`, all of them. The first search checks more (`Opened.check`).
+    their SHA-256; with `deep`, all of them. The first search checks more (`Opened.check`). With `through_storage`,
+    llama-index's StorageContext is made now, and searches go through its vector store.
 
     Raises:
         NotFound: there is none.
@@ -161,7 +177,6 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool
     """
     started = time.monotonic()
     problems: list[str] = []
-    place = notebook.place
     pinned = PinnedFiles(place, None if deep else HASHED_AT_OPENING)
     candidates: Iterator[Manifest | Damaged] = (
         place.snapshots.newest() if snapshot is None else iter([place.snapshots.get(snapshot)])
@@ -178,7 +193,19 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool
             known = still_bad(place, manifest)
             if known is not None:
                 raise Damaged(known)
-            opened = _open(notebook, manifest, started, tuple(problems))
+            table, space = _pinned(place, manifest)
+            opened = Opened(
+                place,
+                config,
+                models,
+                manifest,
+                table,
+                Questions(space, place, config, models.embedder, manifest.snapshot),
+                opened_at=time.time(),
+                seconds=time.monotonic() - started,
+                problems=tuple(problems),
+                through_storage=through_storage,
+            )
         except Damaged as error:
             problems.append(str(error))
             continue
@@ -193,10 +220,11 @@ def open_snapshot(notebook: Notebook, snapshot: int | None = None, *, deep: bool
     raise NotFound("Nothing is built in this notebook yet. Add files first.")
 
 
-def _open(notebook: Notebook, manifest: Manifest, started: float, problems: tuple[str, ...]) -> Opened:
+def _pinned(place: Place, manifest: Manifest) -> tuple[ChunkTable, Space]:
+    """The table of chunks and the space of a snapshot, which agree with its manifest."""
     pinned = manifest.tables["chunks"]
     try:
-        table = notebook.place.chunks(manifest, clearing=True)
+        table = place.chunks(manifest, clearing=True)
     except NotFound as error:
         raise Damaged(f"{pinned.path} of snapshot {manifest.snapshot} is missing.") from error
     if table.count != pinned.rows:
@@ -209,16 +237,4 @@ def _open(notebook: Notebook, manifest: Manifest, started: float, problems: tupl
     space = Space(**manifest.recipe["embedder"])
     if space.fingerprint != manifest.space_fp:
         raise Damaged(f"The recipe of snapshot {manifest.snapshot} does not name the space of its vectors.")
-    questions = Questions(space, notebook.place, notebook.config, notebook.make_embedder, manifest.snapshot)
-    storage = StorageContext.from_defaults(
-        vector_store=LanceVectorStore.over(table), docstore=SimpleDocumentStore(), index_store=SimpleIndexStore()
-    )
-    # What from_vector_store does, except that it would drop our storage context and make another one.
-    index = VectorStoreIndex(
-        nodes=[],
-        embed_model=QuestionEmbedding(space.model, questions.vector),
-        storage_context=storage,
-        transformations=[NoTransformation()],
-    )
-    seconds = time.monotonic() - started
-    return Opened(notebook, manifest, table, storage, index, questions, time.time(), seconds, problems)
+    return table, space

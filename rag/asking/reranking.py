@@ -15,34 +15,38 @@ from typing import TYPE_CHECKING
 
 from rag.errors import BadKey, Cancelled, ModelError
 from rag.home.spending import record_reply, with_reply
-from rag.models.rerankers import CANDIDATES
+from rag.models.rerankers import NoReranker
 from rag.progress import IsCancelled, never
 
 if TYPE_CHECKING:
     from rag.citing.answer import Found, Passage
+    from rag.config import Config
+    from rag.home.place import Place
     from rag.models.llms import LlmUsage
+    from rag.models.makers import Models
     from rag.models.rerankers import Reranker
-    from rag.notebook import Notebook
 
 
 _REMEMBERED = 256
 
 
 class Reranking:
-    """Re-ranking for one opened snapshot, as the notebook's settings say at the time. Safe to share by threads.
+    """Re-ranking for one opened snapshot, as its settings say. Safe to share by threads.
 
     An order that was made before is remembered: it costs nothing to look at the same candidates of a question again.
     """
 
-    def __init__(self, notebook: Notebook, snapshot: int) -> None:
-        self._notebook = notebook
+    def __init__(self, place: Place, config: Config, models: Models, snapshot: int) -> None:
+        self._place, self._config, self._models = place, config, models
         self._snapshot = snapshot
         self._lock = threading.Lock()
         self._orders: OrderedDict[tuple[str, ...], list[int]] = OrderedDict()
 
     def depth(self, k: int) -> int:
-        """How many passages to search for when `k` are wanted; `k` itself where nothing is re-ranked."""
-        return k if self._notebook.config.reranker == "none" else max(k, CANDIDATES)
+        """How many passages to search for when `k` are wanted; `k` itself where nothing is re-ranked. Raises as
+        `reranked`."""
+        reranker, _ = self._reranker()
+        return max(k, reranker.candidates)
 
     def reranked(self, question: str, found: Found, *, cancelled: IsCancelled = never) -> Found:
         """The same passages, the best of them in the re-ranker's order, all numbered anew; what it cost is in the
@@ -51,20 +55,19 @@ class Reranking:
         Raises:
             ConfigError: the chosen re-ranker is not installed.
         """
-        if self._notebook.config.reranker == "none" or len(found.passages) < 2:
-            return found
+        reranker, why = self._reranker()
+        head = found.passages[: reranker.candidates]
+        if len(head) < 2:
+            return replace(found, notes=(*found.notes, *why)) if len(found.passages) > 1 else found
         started = time.monotonic()
         question = question.encode("utf-8", "replace").decode()  # half of a surrogate pair: no model takes it
         notes: list[str] = []
         used: list[LlmUsage] = []
         order: list[int] = []
         try:
-            reranker = self._notebook.make_reranker(self._notebook.config)
-            order = self._order(reranker, question, found.passages[: reranker.candidates], cancelled, used, notes)
+            order = self._order(reranker, question, head, cancelled, used, notes)
             if not order:
                 notes.append(f"Not re-ranked: what {reranker.name} replied names no passage.")
-        except BadKey as error:
-            notes.append(f"Not re-ranked. {error}")
         except Cancelled:
             notes.append("Not re-ranked, because it was stopped.")
         except ModelError as error:
@@ -81,6 +84,13 @@ class Reranking:
             notes=(*found.notes, *notes),
         )
 
+    def _reranker(self) -> tuple[Reranker, tuple[str, ...]]:
+        """What orders, and a note where that cannot."""
+        try:
+            return self._models.reranker(self._config), ()
+        except BadKey as error:
+            return NoReranker(), (f"Not re-ranked. {error}",)
+
     def _order(
         self,
         reranker: Reranker,
@@ -90,7 +100,7 @@ class Reranking:
         used: list[LlmUsage],
         notes: list[str],
     ) -> list[int]:
-        key = (self._notebook.config.reranker, reranker.name, question, *(one.chunk_id for one in passages))
+        key = (self._config.reranker, reranker.name, question, *(one.chunk_id for one in passages))
         with self._lock:
             if key in self._orders:
                 self._orders.move_to_end(key)
@@ -98,7 +108,7 @@ class Reranking:
 
         def record(usage: LlmUsage) -> None:
             used.append(usage)
-            notes.extend(record_reply(self._notebook.place, reranker.name, usage, "rerank", self._snapshot))
+            notes.extend(record_reply(self._place, reranker.name, usage, "rerank", self._snapshot))
 
         order = reranker.order(question, [text_to_judge(one) for one in passages], cancelled=cancelled, record=record)
         if order:

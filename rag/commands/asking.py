@@ -72,7 +72,7 @@ def _restriction(options: argparse.Namespace) -> Restriction | None:
 
 def opened_of(notebook: Notebook) -> Opened:
     """The newest snapshot whose files are intact, as far as is looked before a search."""
-    from rag.asking.opening import open_snapshot
+    from rag.notebook import open_snapshot
 
     while True:
         opened = open_snapshot(notebook)
@@ -84,13 +84,15 @@ def opened_of(notebook: Notebook) -> Opened:
 
 
 def ask_report(notebook: Notebook, options: argparse.Namespace) -> Report:
+    from rag.asking.answering import ask
+
     status = notebook.status()
     nothing = nothing_to_open(status)
     if nothing is not None:
         return nothing | {"answer": status.verdict.sentence, "citations": []}
     answer: Answer | None = None
     opened = opened_of(notebook)
-    for piece in opened.ask(options.text, options.k, only=_restriction(options)):
+    for piece in ask(opened, options.text, options.k, only=_restriction(options)):
         if isinstance(piece, Answer):
             answer = piece
     if answer is None:

@@ -81,7 +81,7 @@ def eval_report(
 def _sides(
     notebook: Notebook, options: argparse.Namespace, open_notebook: OpenNotebook, open_newest: OpenNewest
 ) -> tuple[Side, Side | None]:
-    from rag.asking.opening import open_snapshot
+    from rag.notebook import open_snapshot
 
     mine = open_newest(notebook)
     if options.against is not None:

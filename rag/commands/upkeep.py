@@ -162,7 +162,7 @@ def _doctor(notebook: Notebook, options: argparse.Namespace) -> Report:
         raise ConfigError("--yes goes with --repair.")
     place, config = notebook.place, notebook.config
     if options.repair and options.yes:
-        repaired = repair(place, config, notebook.make_embedder, Watch(wait_seconds=60))
+        repaired = repair(place, config, notebook.models.embedder, Watch(wait_seconds=60))
         sentence = (
             "Repaired." if not repaired.left else f"{count(len(repaired.left), 'finding')} could not be repaired."
         )

@@ -35,7 +35,7 @@ def trial_report(trial: Trial) -> Report:
         "sides": [
             {
                 "label": side.label,
-                "notebook": side.opened.notebook.slug,
+                "notebook": side.opened.place.slug,
                 "snapshot": side.opened.snapshot,
                 "totals": asdict(summed),
             }

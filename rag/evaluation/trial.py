@@ -142,7 +142,9 @@ def asked(opened: Opened, question: Question, k: int, *, answers: bool, cancelle
     """Ask one question of one snapshot. Raises as `Trial.run`."""
     answer: Answer | None = None
     if answers:
-        for piece in opened.ask(question.text, k, cancelled=cancelled):
+        from rag.asking.answering import ask  # imports numpy, which showing a verdict does without
+
+        for piece in ask(opened, question.text, k, cancelled=cancelled):
             if isinstance(piece, Answer):
                 answer = piece
     found = answer or opened.search(question.text, k)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import TransformComponent
 from pydantic import PrivateAttr
 
 from rag.errors import ModelError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy as np
-    import numpy.typing as npt
+VectorOf = Callable[[str], tuple[npt.NDArray[np.float32] | None, str]]
+"""The (d,) vector of a question, or None and why there is none."""
 
 _NEVER = "A snapshot never changes: add files with the notebook's `add`, which keeps what is paid for."
 
@@ -23,12 +23,9 @@ class QuestionEmbedding(BaseEmbedding):
     """Embeds questions for an index over one snapshot. Texts it refuses: they are embedded by the pipeline, which
     keeps what is paid for."""
 
-    _vector_of: Callable[[str], tuple[npt.NDArray[np.float32] | None, str]] = PrivateAttr()
+    _vector_of: VectorOf = PrivateAttr()
 
-    def __init__(
-        self, model_name: str, vector_of: Callable[[str], tuple[npt.NDArray[np.float32] | None, str]], **kwargs: Any
-    ) -> None:
-        """`vector_of` gives the (d,) vector of a question, or None and why there is none."""
+    def __init__(self, model_name: str, vector_of: VectorOf, **kwargs: Any) -> None:
         super().__init__(model_name=model_name, **kwargs)
         self._vector_of = vector_of
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from rag.models.endpoint import Endpoint, Patience
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from llama_index.core.base.embeddings.base import BaseEmbedding
 
 T = TypeVar("T")
 Paid = Callable[[int, int, float | None], None]
@@ -50,12 +49,26 @@ class Usage:
         )
 
 
+class Model(Protocol):
+    """What an `Embedder` asks of a model. Every embedding model of llama-index is one."""
+
+    @property
+    def model_name(self) -> str: ...
+
+    @property
+    def embed_batch_size(self) -> int: ...
+
+    def get_text_embedding_batch(self, texts: list[str]) -> list[list[float]]: ...
+
+    def get_query_embedding(self, query: str) -> list[float]: ...
+
+
 class Embedder:
     """An embedding model that counts. Safe to share by threads; `usage` then counts for all of them."""
 
     def __init__(
         self,
-        model: BaseEmbedding,
+        model: Model,
         *,
         batch_size: int,
         count_tokens: Callable[[Sequence[str]], list[int]],
@@ -93,8 +106,8 @@ class Embedder:
         self._seconds = 0.0
 
     @property
-    def model(self) -> BaseEmbedding:
-        """The model itself, for llama-index. What goes past this shell is not counted."""
+    def model(self) -> Model:
+        """The model itself. What goes past this shell is not counted."""
         return self._model
 
     @property

@@ -1,4 +1,4 @@
-"""From a configuration to its embedder. llama-index is imported when one is made, not before."""
+"""From a configuration to its embedder. llama-index is imported for a model on a server, when one is made."""
 
 from __future__ import annotations
 

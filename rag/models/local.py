@@ -1,18 +1,15 @@
-"""The local models as llama-index knows embedding models."""
+"""The local models as an `Embedder` uses models. They import nothing of llama-index, which takes a second and 80 MB."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.bridge.pydantic import PrivateAttr
+from typing import TYPE_CHECKING, Protocol
 
 from rag.models import minilm, multilingual
 from rag.settings import LOCAL_MODEL, MULTILINGUAL_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
@@ -26,27 +23,19 @@ class Loaded(Protocol):
         ...
 
 
-class LocalEmbedding(BaseEmbedding):
-    """all-MiniLM-L6-v2 in this process: 384 dimensions, L2-normalised, no key, no network (`embedding.minilm`).
+class LocalEmbedding:
+    """all-MiniLM-L6-v2 in this process: 384 dimensions, L2-normalised, no key, no network (`rag.models.minilm`).
 
     Making one costs nothing; the model is loaded and its digests are checked at the first text, once per process.
     Every method may raise ModelMissing.
     """
 
-    _model: Path | None = PrivateAttr(default=None)
-    _tokenizer: Path | None = PrivateAttr(default=None)
+    model_name = LOCAL_MODEL
+    embed_batch_size = 2048
 
-    def __init__(self, *, model: Path | None = None, tokenizer: Path | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, model: Path | None = None, tokenizer: Path | None = None) -> None:
         """Use other files than the installed ones: `model` (ONNX) and `tokenizer` (JSON) of the same digests."""
-        kwargs.setdefault("model_name", LOCAL_MODEL)
-        kwargs.setdefault("embed_batch_size", 2048)
-        super().__init__(**kwargs)
         self._model, self._tokenizer = model, tokenizer
-
-    @classmethod
-    def class_name(cls) -> str:
-        """The name under which llama-index reports this class."""
-        return "LocalEmbedding"
 
     def load(self) -> Loaded:
         """Load the model now, to warm up: about 200 MB and half a second, once per process.
@@ -56,37 +45,20 @@ class LocalEmbedding(BaseEmbedding):
         """
         return minilm.shared(self._model, self._tokenizer)
 
-    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+    def get_text_embedding_batch(self, texts: list[str]) -> list[list[float]]:
+        """The vectors of texts, in their order."""
         vectors: list[list[float]] = self.load().embed(texts).tolist()
         return vectors
 
-    def _get_text_embedding(self, text: str) -> list[float]:
-        return self._get_text_embeddings([text])[0]
-
-    def _get_query_embedding(self, query: str) -> list[float]:
-        return self._get_text_embedding(query)
-
-    async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
-        return self._get_text_embeddings(texts)
-
-    async def _aget_text_embedding(self, text: str) -> list[float]:
-        return self._get_text_embedding(text)
-
-    async def _aget_query_embedding(self, query: str) -> list[float]:
-        return self._get_text_embedding(query)
+    def get_query_embedding(self, query: str) -> list[float]:
+        """The vector of a question, which is that of the same text."""
+        return self.get_text_embedding_batch([query])[0]
 
 
 class MultilingualEmbedding(LocalEmbedding):
-    """universal-sentence-encoder-multilingual 3, of 512 dimensions (`embedding.multilingual`)."""
+    """universal-sentence-encoder-multilingual 3, of 512 dimensions (`rag.models.multilingual`)."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("model_name", MULTILINGUAL_MODEL)
-        super().__init__(**kwargs)
-
-    @classmethod
-    def class_name(cls) -> str:
-        """The name under which llama-index reports this class."""
-        return "MultilingualEmbedding"
+    model_name = MULTILINGUAL_MODEL
 
     def load(self) -> Loaded:
         """Load the model now, to warm up: about 150 MB and a second, once per process.

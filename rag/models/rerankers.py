@@ -66,6 +66,18 @@ class Reranker(Protocol):
         """
 
 
+class NoReranker:
+    """Looks at nothing: the order stays as it was found."""
+
+    name = "none"
+    candidates = 0
+
+    def order(self, question: str, passages: Sequence[str], *, cancelled: IsCancelled, record: Record) -> list[int]:
+        """None."""
+        del question, passages, cancelled, record
+        return []
+
+
 class LlmReranker:
     """Asks a language model for the order, in one call."""
 
@@ -175,12 +187,14 @@ class CrossEncoderReranker:
 
 
 def make_reranker(config: Config, make_llm: Callable[[Config], Any]) -> Reranker:
-    """The re-ranker of settings under which there is one.
+    """The re-ranker of some settings.
 
     Raises:
         BadKey: as `make_llm`.
         ConfigError: it is not installed, or there is no language model for it.
     """
+    if config.reranker == "none":
+        return NoReranker()
     if config.reranker == "cross-encoder":
         return _cross_encoder(config.reranker_model or "")
     llm = make_llm(config)

@@ -20,8 +20,8 @@ from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.storage.index_store import SimpleIndexStore
 
-from rag.asking.opening import open_snapshot
 from rag.errors import AlreadyExists, NotFound
+from rag.notebook import open_snapshot
 from rag.storage.durable import fsync
 from rag.storage.failures import translated
 from rag.storage.objects import TEMPORARY

@@ -115,7 +115,7 @@ class _Adoption:
                 f"The notebook {place.slug!r} has sources already. Import into one of its own: give a new name with "
                 "--notebook."
             )
-        self.embedder: Embedder = self.notebook.make_embedder(self.notebook.config)
+        self.embedder: Embedder = self.notebook.models.embedder(self.notebook.config)
         before = self.embedder.usage
         with self._recorded("adopt"):
             reason, agreement = compared(self.embedder, self.notebook.config, self.stored)

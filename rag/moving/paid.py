@@ -9,11 +9,11 @@ import hashlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-import lancedb
 import numpy as np
 import numpy.typing as npt
 
 from rag.errors import Damaged, StoreError
+from rag.tables.lance import lancedb
 from rag.tables.vectors import TABLE, VectorCache
 
 _KEY = 32

@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import lancedb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +18,7 @@ from rag.errors import Conflict, Damaged, StoreError
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.storage.durable import make_folder
 from rag.storage.failures import translated
+from rag.tables.lance import lancedb
 from rag.tables.lance_files import TableFile, clear_the_way, files_of, latest_version, set_aside_torn, shape_of, sync
 
 TABLE = "sources"

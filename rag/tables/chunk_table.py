@@ -8,9 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import lancedb
 import pyarrow as pa
-from lancedb.expr import Expr, col
 
 from rag.errors import AlreadyExists, Conflict, Damaged, NotFound, NotWritable
 from rag.tables.chunk_rows import (
@@ -25,6 +23,7 @@ from rag.tables.chunk_rows import (
     to_arrow,
 )
 from rag.tables.exact import ExactIndex
+from rag.tables.lance import Expr, col, lancedb
 from rag.tables.lance_errors import reading, writing
 from rag.tables.lance_files import files_of, latest_version, set_aside_torn, shape_of
 from rag.tables.reader import TableReader

@@ -13,10 +13,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-import lancedb
 import pyarrow as pa
-from lancedb.background_loop import LOOP
-from lancedb.table import AsyncTable
+
+from rag.tables.lance import LOOP, AsyncTable, lancedb
 
 T = TypeVar("T")
 

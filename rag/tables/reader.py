@@ -17,17 +17,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import lancedb  # noqa: F401 - whole, before its parts: another thread may be in the middle of it
 import numpy as np
 import pyarrow as pa
-from lancedb.expr import Expr, col
-from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
 from rag.errors import Damaged
 from rag.tables.chunk_rows import COLUMNS, COLUMNS_1, ChunkRow, description, encodable, from_arrow, is_analysed
 from rag.tables.exact import ExactIndex
 from rag.tables.frequencies import Frequencies
+from rag.tables.lance import Expr, MatchQuery, col
 from rag.tables.lance_errors import reading
 from rag.tables.lance_queries import batches, begin, pinned_table, result
 from rag.tables.text_index import TEXT_INDEX, flat_matches, indexed_column

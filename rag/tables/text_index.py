@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from math import log
 from typing import Any
 
-import lancedb  # noqa: F401 - whole, before its parts: another thread may be in the middle of it
-from lancedb.index import FTS
-
 from rag.tables.chunk_rows import is_analysed
+from rag.tables.lance import FTS, tokenize
 
 TEXT_INDEX = "text_idx"
 
@@ -71,6 +69,4 @@ def flat_matches(words: str, texts: Sequence[str], *, analysed: bool) -> dict[in
 
 
 def _tokens(text: str) -> list[str]:
-    from lancedb import tokenize
-
     return [token.text for token in tokenize(text, **_TOKENS)]

@@ -17,18 +17,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-import lancedb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock
-from lancedb.expr import col
 
 from rag.errors import Damaged, VectorInvalid
 from rag.storage import layout
 from rag.storage.durable import make_folder
 from rag.storage.failures import translated
+from rag.tables.lance import col, lancedb
 from rag.tables.lance_files import TableFile, files_of, latest_version, set_aside_torn, shape_of, sync
 
 T = TypeVar("T")

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import lancedb
 import numpy as np
 import numpy.typing as npt
 
 from rag.errors import Damaged, NotFound, StoreError
 from rag.home.place import Place
 from rag.manifest import Manifest
+from rag.tables.lance import lancedb
 from rag.tables.lance_files import shape_of
 from rag.tables.reader import TableReader
 from rag.tables.vectors import TABLE

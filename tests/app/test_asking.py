@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from rag.asking.opening import Opened, open_snapshot
-from rag.notebook import Notebook
+from rag.asking.answering import ask
+from rag.asking.opening import Opened
+from rag.notebook import Notebook, open_snapshot
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import file, settings
 from tests.servers import Misbehaving, failure, talk
@@ -111,7 +112,7 @@ def test_each_failure_has_a_sentence_a_next_step_and_the_passages(
     opened: Opened, misbehaving: Misbehaving, reply: Any, sentence: str, step: str
 ) -> None:
     misbehaving.play(reply)
-    *_, answer = opened.ask("When do owls hunt at night?")
+    *_, answer = ask(opened, "When do owls hunt at night?")
     assert not isinstance(answer, str)
     assert answer.kind == "failed"
     assert sentence in answer.text

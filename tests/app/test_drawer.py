@@ -8,8 +8,7 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 
 import rag
-from rag.asking.opening import open_snapshot
-from rag.notebook import Notebook
+from rag.notebook import Notebook, open_snapshot
 from rag.text.words import sentences
 from tests.app.walking import words
 from tests.doubles import ScriptedLLM

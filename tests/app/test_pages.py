@@ -354,7 +354,7 @@ def test_other_settings_open_the_snapshot_anew(built: rag.Notebook, monkeypatch:
     monkeypatch.setenv("RAGBOOK_LLM_CONTEXT", "8192")
     other = session.opened(rag.open_notebook(rag.load_config(), "main"), 1)
     assert other is not first
-    assert other.notebook.config.llm_context == 8192
+    assert other.config.llm_context == 8192
 
 
 def test_a_local_model_is_chosen_among_those_there_are(open_page: Open, built: rag.Notebook) -> None:

@@ -97,7 +97,8 @@ def test_second_process_pays_for_its_questions_only(tmp_path):
         from tests.doubles import CountingEmbedding
         from tests.notebooks import answered, hits, notebook, opened
         from tests.promises.test_1_restart_costs_nothing import QUESTIONS
-        from rag.asking.opening import open_snapshot
+        from rag.asking.answering import ask
+        from rag.notebook import open_snapshot
         model = CountingEmbedding()
         book = notebook(Path(sys.argv[1]), model)
         snapshot = open_snapshot(book)
@@ -105,7 +106,7 @@ def test_second_process_pays_for_its_questions_only(tmp_path):
         found = {question: hits(snapshot.search(question)) for question in QUESTIONS}
         paid = [model.texts, model.queries]
         again = snapshot.search(QUESTIONS[0])
-        answer = [piece for piece in snapshot.ask(QUESTIONS[0])][-1]
+        answer = [piece for piece in ask(snapshot, QUESTIONS[0])][-1]
         print(json.dumps({
             "untouched": untouched, "found": found, "paid": paid, "after": [model.texts, model.queries],
             "again": [again.receipt.calls, again.receipt.texts, again.receipt.canary_texts],

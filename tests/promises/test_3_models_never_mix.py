@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from pydantic import PrivateAttr
 
-from rag.asking.opening import open_snapshot
+from rag.asking.answering import ask
 from rag.errors import ModelError, ServerDown, SpaceRefused
 from rag.manifest import VerdictName
-from rag.notebook import Notebook
+from rag.notebook import Notebook, open_snapshot
 from rag.tables.vectors import VectorCache
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import (
@@ -115,7 +115,7 @@ def test_another_model_under_the_same_name_is_refused_before_the_first_answer(tm
         assert "Nothing was mixed" in str(caught.value)
         assert impostor.texts == attempt * CANARY
     with pytest.raises(SpaceRefused):
-        next(snapshot.ask("river stone"))
+        next(ask(snapshot, "river stone"))
     with pytest.raises(SpaceRefused):
         snapshot.index.as_retriever().retrieve("river stone")
     assert impostor.queries == 0
@@ -177,7 +177,7 @@ def test_every_vector_in_a_cache_is_of_its_model(tmp_path):
     book.build()
     snapshots = {one.snapshot: one for one in book.history()}
     for number, model in ((1, a), (2, b)):
-        from rag.asking.opening import open_snapshot
+        from rag.notebook import open_snapshot
 
         opened_then = open_snapshot(book, number)
         assert opened_then.table.space == snapshots[number].space_fp

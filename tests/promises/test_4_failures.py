@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bench.killing import Paying, contents, paid
+from rag.asking.answering import ask
 from rag.asking.explaining import explain, sentences_of
 from rag.citing.answer import Answer
 from rag.config import Config
@@ -372,7 +373,7 @@ def test_a_question_whose_model_fails_is_searched_for_by_words(tmp_path, misbeha
     paid_for = list(ledger.entries())[lines:]
     assert [one.purpose for one in paid_for] == ["canary"]
     assert found.receipt.cost_usd == pytest.approx(sum(one.cost_usd or 0.0 for one in paid_for)) != 0.0
-    *_, answer = index.ask("When do owls hunt?")
+    *_, answer = ask(index, "When do owls hunt?")
     assert isinstance(answer, Answer)
     assert (answer.kind, answer.notes) == ("extractive", (note,))
     asked = len(misbehaving.requests)

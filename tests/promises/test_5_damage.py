@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from rag.asking.opening import open_snapshot
 from rag.checked import dump_checked
 from rag.errors import RagbookError, SpaceRefused
 from rag.home.retiring import keep
 from rag.manifest import VerdictName
+from rag.notebook import open_snapshot
 from rag.storage.ledger import Ledger, entry
 from rag.upkeep.doctor import examine
 from rag.upkeep.repair_costs import repair_plan
@@ -266,7 +266,7 @@ def test_the_doctor_repairs_it_and_pays_nothing(whole, tmp_path, kind, damage):
     planned = repair_plan(book.place, book.config, examine(book.place, book.config, deep=True))
     assert planned.steps
     assert (planned.texts, planned.tokens, planned.cost_usd) == (0, 0, 0.0)
-    done = repair(book.place, book.config, book.make_embedder)
+    done = repair(book.place, book.config, book.models.embedder)
     assert {one.code for one in done.left} <= STAYS_DAMAGED
     assert _answer(book, whole[2]) == "same"
     assert book.status().verdict.name is VerdictName.HIT

@@ -19,12 +19,11 @@ from typing import Any
 import pytest
 
 from bench.killing import Paying, contents, paid
-from rag.asking.opening import open_snapshot
 from rag.building.pipeline import build_held
 from rag.errors import Busy, Conflict, RagbookError
 from rag.home.wanted import Wanted, restore_wanted
 from rag.manifest import VerdictName
-from rag.notebook import Notebook
+from rag.notebook import Notebook, open_snapshot
 from rag.progress import Event, Stage
 from rag.sources.rows import Given, register, registry_fingerprint
 from rag.storage.stamp import now
@@ -231,7 +230,7 @@ def test_without_any_lease_builders_end_in_one_history(tmp_path, talking):
             (book.place.folder / ".lock").unlink(missing_ok=True)
             outcome = book.add([file(f"{mine}-{number}.txt", text_of(2, 100 * mine + number))])
             (book.place.folder / ".lock").unlink(missing_ok=True)
-            again = build_held(book.place, book.config, book.make_embedder)
+            again = build_held(book.place, book.config, book.models.embedder)
             told.append([outcome.verdict.name, again.verdict.name])
         print(json.dumps(told), flush=True)
         """

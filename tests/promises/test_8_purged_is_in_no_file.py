@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Cancelled, Damaged, NotFound, RagbookError
 from rag.home.retiring import keep, kept
 from rag.manifest import VerdictName
+from rag.notebook import open_snapshot
 from rag.storage.lease import lease
 from rag.storage.originals import Originals
 from rag.text.analysis import terms

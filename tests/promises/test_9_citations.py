@@ -181,7 +181,7 @@ def test_a_citation_holds_for_its_snapshot_after_the_source_changed(tmp_path):
     book.add([file("a.txt", "Owls hunt at night. They sleep by day.")])
     answer = answered(book, "When do owls hunt?")
     book.add([file("a.txt", "Preface.\n\nOwls hunt at noon. They sleep at night.")])
-    from rag.asking.opening import open_snapshot
+    from rag.notebook import open_snapshot
 
     old = open_snapshot(book, answer.snapshot)
     citation = answer.citations[0]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rag.asking.opening import open_snapshot
+from rag.asking.answering import ask
 from rag.citing.answer import Answer
 from rag.errors import NotFound, SpaceRefused
 from rag.manifest import VerdictName
+from rag.notebook import open_snapshot
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, notebook, opened
 
@@ -76,7 +77,7 @@ def test_an_instruction_in_a_document_is_material(home):
 def test_a_source_that_is_removed_while_it_is_asked_about(home):
     book = notebook(home, CountingEmbedding(), llm=ScriptedLLM("Owls hunt at night [1]. They eat mice [1]."))
     before = opened(book)
-    stream = before.ask("When do owls hunt at night?")
+    stream = ask(before, "When do owls hunt at night?")
     assert next(stream) == "Owls "
     book.remove(["owls.txt"])
     *_, answer = stream
@@ -93,7 +94,7 @@ def test_removed_between_opening_and_asking(home):
     book = notebook(home, CountingEmbedding())
     before = opened(book)
     book.remove(["owls.txt"])
-    *_, answer = before.ask("When do owls hunt at night?")
+    *_, answer = ask(before, "When do owls hunt at night?")
     assert (answer.snapshot, answer.passages[0].source) == (1, "owls.txt")
 
 

@@ -96,8 +96,8 @@ def test_cells_are_kept_dropped_and_put_back(tmp_path):
 
 def test_a_notebook_made_of_settings_alone(tmp_path):
     book = Notebook(Config(home=str(tmp_path)))
-    assert book.make_llm(book.config) is None
-    assert book.make_embedder(book.config).dimensions == 384
+    assert book.models.llm(book.config) is None
+    assert book.models.embedder(book.config).dimensions == 384
     assert names(notebook_with_one(tmp_path)) == {"a.txt"}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+import rag
 from rag.asking.followups import REMEMBERED, Turn
 from rag.citing.answer import Answer
 from rag.citing.claims.markers import as_streamed
@@ -52,8 +53,8 @@ class Asking:
 
     def _run(self) -> None:
         try:
-            for item in self._opened.ask(
-                self._question, cancelled=self._cancelled.is_set, earlier=self._earlier, only=self._only
+            for item in rag.ask(
+                self._opened, self._question, cancelled=self._cancelled.is_set, earlier=self._earlier, only=self._only
             ):
                 self._items.put(item)
         except Exception as error:  # noqa: BLE001 it crosses to the page's thread, which raises it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rag.asking.answering import ask
 from rag.asking.followups import Turn, completed, leans, rewritten
 from rag.errors import Cancelled, ServerDown
 from rag.storage.ledger import Ledger
@@ -134,8 +135,8 @@ def home(tmp_path):
 
 
 def asked(home, question, earlier, llm=None, cancelled=lambda: False):
-    *_, answer = opened(notebook(home, CountingEmbedding(), llm=llm)).ask(
-        question, earlier=earlier, cancelled=cancelled
+    *_, answer = ask(
+        opened(notebook(home, CountingEmbedding(), llm=llm)), question, earlier=earlier, cancelled=cancelled
     )
     return answer
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from rag.asking.answering import ask
 from rag.asking.neighbours import LONGEST_GAP, WIDENED, Neighbours, gap, page_at, shown, text_of
 from rag.asking.prompting import prompt
 from rag.citing.answer import Passage
@@ -251,7 +252,7 @@ def test_neighbours_meet_the_restriction_of_the_search(tmp_path) -> None:
     notebook(config, CountingEmbedding()).add([file("three.pdf", pdf(first, second, third)), file("a.txt", second)])
     llm = ScriptedLLM("So [1].")
     book = notebook(config, CountingEmbedding(), llm=llm)
-    *_, answer = opened(book).ask(second, only=Restriction(("three.pdf",), pages=(2, 3)))
+    *_, answer = ask(opened(book), second, only=Restriction(("three.pdf",), pages=(2, 3)))
     assert squeezed(answer.passages[0].text) == f"{second} {third}"
     assert [one.source for one in answer.passages] == ["three.pdf"]
     assert "tells of" in llm.prompts[0]

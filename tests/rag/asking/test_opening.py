@@ -9,10 +9,10 @@ from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 
-from rag.asking.opening import open_snapshot
 from rag.errors import Damaged, ModelError, NotFound, RagbookError
 from rag.home.pinned import HASHED_AT_OPENING
 from rag.manifest import VerdictName
+from rag.notebook import open_snapshot
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, hits, notebook, opened, paragraphs, text_of
 

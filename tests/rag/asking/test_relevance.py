@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from rag.asking.answering import ask
 from rag.asking.extractive import Extract, extract
 from rag.asking.relevance import answerable, quotable, relevant
 from rag.citing.answer import Passage
@@ -164,7 +165,7 @@ def farm(tmp_path_factory):
     ],
 )
 def test_short_misspelt_and_foreign_questions_are_not_declined_for_it(farm, question, kind):
-    *_, answer = farm.ask(question)
+    *_, answer = ask(farm, question)
     assert answer.kind == kind
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from rag.asking.answering import ask
 from rag.asking.explaining import explain
 from rag.asking.reranking import permutation, text_to_judge
 from rag.citing.answer import Passage
@@ -16,6 +17,7 @@ from rag.config import Config, Secret
 from rag.errors import BadKey, Cancelled, ConfigError, ServerDown
 from rag.evaluation.question_set import Question
 from rag.evaluation.trial import asked
+from rag.home.verdicts import look
 from rag.models.llms import make_llm
 from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker
 from rag.notebook import Notebook
@@ -141,7 +143,7 @@ def test_it_is_in_the_receipt_and_in_the_ledger_under_its_own_purpose_once(home)
     assert first.receipt.tokens > plain.receipt.tokens + 100
     assert first.receipt.cost_usd is None
     assert (again.receipt.calls, ids(again)) == (0, ids(first))
-    entries = [one for one in Ledger(snapshot.notebook.place.objects).entries() if one.purpose == "rerank"]
+    entries = [one for one in Ledger(snapshot.place.objects).entries() if one.purpose == "rerank"]
     assert [(one.model, one.snapshot, one.tokens) for one in entries] == [
         ("scripted", 1, first.receipt.tokens - plain.receipt.tokens)
     ]
@@ -152,7 +154,7 @@ def test_an_answer_an_evaluation_and_an_explanation_see_it(home):
     reranker = CountingReranker()
     snapshot = reranked(home, reranker=reranker, kind="cross-encoder")
     turned = [*reversed(before[:CANDIDATES]), *before[CANDIDATES:]]
-    *_, answer = snapshot.ask(QUESTION, 5)
+    *_, answer = ask(snapshot, QUESTION, 5)
     assert ids(answer) == turned[:5]
     explained = explain(snapshot, QUESTION, 5)
     assert [one.passage.chunk_id for one in explained.candidates[:30]] == turned
@@ -166,7 +168,7 @@ def test_an_answer_an_evaluation_and_an_explanation_see_it(home):
 
 def test_an_explanation_prints_the_rank_before(home):
     def printed(snapshot):
-        return explanation_report(explain(snapshot, QUESTION), snapshot.notebook.status())["_lines"]
+        return explanation_report(explain(snapshot, QUESTION), look(snapshot.place, snapshot.config))["_lines"]
 
     assert any(line.startswith("1. (was 3)") for line in printed(reranked(home, ScriptedLLM("3, 1"))))
     assert not any("(was" in line for line in printed(opened(notebook(home, CountingEmbedding()))))
@@ -197,7 +199,7 @@ def test_a_missing_key_leaves_the_fused_order(home):
         make_embedder=lambda _: embedder_of(CountingEmbedding()),
     )
     with pytest.raises(BadKey):
-        book.make_reranker(book.config)
+        book.models.reranker(book.config)
     found = opened(book).search(QUESTION)
     assert ids(found) == fused(home)
     assert found.notes == ("Not re-ranked. " + str(_key_missing(book)),)
@@ -205,7 +207,7 @@ def test_a_missing_key_leaves_the_fused_order(home):
 
 def _key_missing(book):
     with pytest.raises(BadKey) as missing:
-        book.make_llm(book.config)
+        book.models.llm(book.config)
     return missing.value
 
 
@@ -220,7 +222,7 @@ def test_a_stop_leaves_the_fused_order(home, kind):
 
 def test_a_stop_of_an_answer_stops_re_ranking_too(home):
     llm = ScriptedLLM("3, 2")
-    *_, answer = reranked(home, llm).ask(QUESTION, cancelled=lambda: True)
+    *_, answer = ask(reranked(home, llm), QUESTION, cancelled=lambda: True)
     assert answer.kind == "stopped"
     assert "Not re-ranked, because it was stopped." in answer.notes
     assert ids(answer) == fused(home)
@@ -298,7 +300,7 @@ def test_a_server_orders_and_its_own_count_of_tokens_is_recorded(home, misbehavi
     (request,) = misbehaving.requests
     assert request.body["max_tokens"] == 6 * CANDIDATES + 16
     assert [one["role"] for one in request.body["messages"]] == ["system", "user"]
-    (entry,) = [one for one in Ledger(snapshot.notebook.place.objects).entries() if one.purpose == "rerank"]
+    (entry,) = [one for one in Ledger(snapshot.place.objects).entries() if one.purpose == "rerank"]
     assert (entry.tokens, entry.model) == (409, CHAT_MODEL)
 
 
@@ -321,7 +323,7 @@ def test_a_real_model_gives_a_permutation_or_a_note(home, chat_server):
     assert ids(found)[4:] == before[4:]
     assert found.notes in ((), (f"Not re-ranked: what {CHAT_MODEL} replied names no passage.",))
     assert found.receipt.calls == 3  # canary, question, re-ranking
-    (entry,) = [one for one in Ledger(snapshot.notebook.place.objects).entries() if one.purpose == "rerank"]
+    (entry,) = [one for one in Ledger(snapshot.place.objects).entries() if one.purpose == "rerank"]
     assert 200 < entry.tokens < 2048
 
 

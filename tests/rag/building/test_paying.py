@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import PrivateAttr
 
+from rag.asking.answering import ask
 from rag.errors import StoreUnavailable
 from rag.notebook import Notebook
 from rag.storage.ledger import Ledger
@@ -82,7 +83,7 @@ def test_questions_are_recorded_once_with_their_check(tmp_path):
 def test_the_embedded_model_writes_nothing(tmp_path):
     book = Notebook(local_settings(tmp_path))
     book.add([file("a.txt", "Bread dough rises because yeast makes carbon dioxide.")])
-    list(opened(book).ask("Why does dough rise?"))
+    list(ask(opened(book), "Why does dough rise?"))
     assert lines(book) == []
     assert not Ledger(book.place.objects).folder().exists()
 
@@ -201,15 +202,15 @@ def answering(home, server, **changes):
     return Notebook(config, make_embedder=lambda _: made)
 
 
-def ask(book, **more):
-    *_, answer = opened(book).ask("What does Entry 0-1 tell of?", **more)
+def asked(book, **more):
+    *_, answer = ask(opened(book), "What does Entry 0-1 tell of?", **more)
     return answer
 
 
 def test_an_answer_has_its_line(tmp_path, misbehaving):
     book = answering(tmp_path, misbehaving)
     misbehaving.play(talk(["It ", "tells. [1]"], used={"prompt_tokens": 120, "completion_tokens": 30}))
-    answer = ask(book)
+    answer = asked(book)
     assert (answer.kind, answer.text) == ("generated", "It tells. [1]")
     (line,) = lines(book)
     assert (line.purpose, line.model, line.texts, line.tokens, line.cost_usd) == ("answer", "m", 0, 150, None)
@@ -222,7 +223,7 @@ def test_an_answer_has_its_line(tmp_path, misbehaving):
 def test_an_answer_that_broke_off_was_paid_for_too(tmp_path, misbehaving):
     book = answering(tmp_path, misbehaving)
     misbehaving.play(talk(["It ", "tells "], ending="cut"))
-    assert ask(book).kind == "failed"
+    assert asked(book).kind == "failed"
     (line,) = lines(book)
     assert line.purpose == "answer"
     assert line.tokens > 100  # counted here: the server did not say
@@ -233,7 +234,7 @@ def test_an_answer_without_a_line_is_handed_on_and_says_so(tmp_path, misbehaving
     folder = Ledger(book.place.objects).folder()
     folder.write_text("in the way")
     misbehaving.play(talk(["It tells. [1]"], used={"prompt_tokens": 120, "completion_tokens": 30}))
-    answer = ask(book)
+    answer = asked(book)
     assert answer.text == "It tells. [1]"
     assert "no line of 1 paid call to m" in answer.notes[-1]
     assert "150 tokens, cost unknown" in answer.notes[-1]

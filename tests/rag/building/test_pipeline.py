@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Cancelled, Damaged, QuotaExceeded
 from rag.manifest import VerdictName
+from rag.notebook import open_snapshot
 from rag.progress import Stage
 from rag.storage.lease import lease
 from tests.doubles import CountingEmbedding

@@ -40,7 +40,7 @@ def wish(book, name, text):
 def written(book, watch):
     """The first two steps of a build, as the pipeline makes them."""
     place, config = book.place, book.config
-    payments = Payments(place, config, book.make_embedder)
+    payments = Payments(place, config, book.models.embedder)
     attempt = Attempt(place, config, payments, watch, place.snapshots.next_number(), resumed=False)
     space = place.spaces.wanted(config)
     ground = stand(find(place), config, space)

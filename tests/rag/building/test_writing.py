@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from llama_index.core.bridge.pydantic import PrivateAttr
 
-from rag.asking.opening import open_snapshot
 from rag.building.chunking import GROUP
 from rag.errors import QuotaExceeded
 from rag.manifest import VerdictName
+from rag.notebook import open_snapshot
 from rag.progress import Stage
 from rag.reading.splitting import Piece
 from rag.tables.chunk_rows import ChunkRow

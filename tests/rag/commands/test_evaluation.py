@@ -8,12 +8,12 @@ import signal
 
 import pytest
 
-from rag.asking.opening import open_snapshot
 from rag.commands.cli import main
 from rag.commands.evaluation import eval_report
 from rag.errors import ServerDown
 from rag.evaluation.question_set import read_questions
 from rag.manifest import VerdictName
+from rag.notebook import open_snapshot
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, notebook
 

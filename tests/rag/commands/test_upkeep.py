@@ -301,7 +301,7 @@ def test_after_refused_a_new_space_is_filled_beside_the_old_one(tmp_path):
     assert "saved space of its own" in found.notes[0]
     assert all(one.dense is None for one in found.passages)
     assert old.status().verdict.name is VerdictName.OTHER_RECIPE
-    from rag.asking.opening import open_snapshot
+    from rag.notebook import open_snapshot
 
     assert open_snapshot(old, 1).search("river stone").passages[0].dense is not None
     asked = back.texts

@@ -7,11 +7,11 @@ import threading
 import pytest
 
 from rag import jobs
-from rag.asking.opening import open_snapshot
 from rag.errors import Busy, ServerDown
 from rag.evaluation import job as trials
 from rag.evaluation.question_set import Question, QuestionSet
 from rag.evaluation.trial import Side, Trial
+from rag.notebook import open_snapshot
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import file, notebook
 from tests.waiting import CEILING

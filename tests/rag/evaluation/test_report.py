@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from rag.asking.opening import open_snapshot
 from rag.commands.printing import as_json
 from rag.evaluation.question_set import Question, QuestionSet
 from rag.evaluation.report import differences_of, measured, notes_of, row_report, trial_report
 from rag.evaluation.totals import total
 from rag.evaluation.trial import DECLINED, SEARCHED, Row, Side, Trial
 from rag.manifest import Receipt
+from rag.notebook import open_snapshot
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, settings
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rag.asking.opening import open_snapshot
 from rag.errors import ServerDown
 from rag.evaluation.question_set import Question, QuestionSet
 from rag.evaluation.totals import total
 from rag.evaluation.trial import Side, Trial
+from rag.notebook import open_snapshot
 from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import CANARY, file, notebook, settings

@@ -48,7 +48,7 @@ def test_names_that_nothing_tells_are_said_to_be_lost_and_no_original_goes(book)
     shutil.rmtree(book.place.folder / "index")
     originals = sorted((book.place.objects.root / "originals").glob("*/*"))
     with pytest.raises(Damaged, match="Add the files again"):
-        repair(book.place, book.config, book.make_embedder)
+        repair(book.place, book.config, book.models.embedder)
     assert sorted((book.place.objects.root / "originals").glob("*/*")) == originals
 
 

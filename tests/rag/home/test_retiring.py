@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rag.asking.opening import open_snapshot
 from rag.home.place import Place
 from rag.home.retiring import keep, retire, to_retire
 from rag.home.snapshots import Snapshots
+from rag.notebook import open_snapshot
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, lying, notebook, settings, text_of
 

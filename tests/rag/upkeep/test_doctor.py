@@ -9,13 +9,13 @@ from dataclasses import replace
 import lancedb
 import pytest
 
-from rag.asking.opening import open_snapshot
 from rag.checked import dump_checked
 from rag.errors import Damaged
 from rag.fingerprint import fingerprint
 from rag.home.pinned import PinnedFiles
 from rag.home.pinning import pin
 from rag.manifest import VerdictName
+from rag.notebook import open_snapshot
 from rag.storage.aside import set_aside
 from rag.storage.digests import file_sha256
 from rag.tables.chunk_table import ChunkTable
@@ -54,7 +54,7 @@ def test_a_healthy_notebook_has_no_findings(book):
         assert found.checked["chunks"] == found.checked["cached vectors"] == 7
         assert found.checked["hashed"] == found.checked["files"] >= 5
     assert repair_plan(book.place, book.config, found).sentence == "There is nothing to repair."
-    assert repair(book.place, book.config, book.make_embedder).done == ()
+    assert repair(book.place, book.config, book.models.embedder).done == ()
 
 
 def test_an_empty_home_has_no_findings(tmp_path):

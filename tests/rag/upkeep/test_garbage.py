@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Cancelled, NotFound
 from rag.manifest import VerdictName
+from rag.notebook import open_snapshot
 from rag.storage.lease import lease
 from rag.upkeep.garbage import collect, find
 from rag.upkeep.history import forget

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rag.asking.opening import open_snapshot
 from rag.errors import Busy, Damaged, NotFound, RagbookError
 from rag.home.retiring import keep, kept, unkeep
 from rag.manifest import VerdictName
+from rag.notebook import open_snapshot
 from rag.storage.lease import lease
 from rag.upkeep.history import diff, forget, rollback
 from tests.doubles import CountingEmbedding

@@ -7,10 +7,10 @@ import os
 import lancedb
 import pytest
 
-from rag.asking.opening import open_snapshot
 from rag.checked import dump_checked
 from rag.errors import Damaged, RagbookError, SpaceRefused
 from rag.manifest import VerdictName
+from rag.notebook import open_snapshot
 from rag.storage.lease import lease
 from rag.upkeep.doctor import examine
 from rag.upkeep.repair_costs import repair_plan
@@ -46,7 +46,7 @@ def test_a_changed_model_does_not_become_the_canary_of_a_lost_space(book):
     with pytest.raises(SpaceRefused, match="another one"):
         repair(other.place, other.config, other.make_embedder)
     assert "by words only" in opened(other).search(QUESTION).notes[0]
-    repair(book.place, book.config, book.make_embedder)
+    repair(book.place, book.config, book.models.embedder)
     assert opened(book).search(QUESTION).notes == ()
 
 
@@ -55,7 +55,7 @@ def test_a_damaged_original_is_moved_aside_and_adding_it_again_heals(book):
     flip(path)
     assert codes(book) == []
     assert codes(book, deep=True) == ["original-damaged"]
-    done = repair(book.place, book.config, book.make_embedder)
+    done = repair(book.place, book.config, book.models.embedder)
     assert [one.code for one in done.left] == ["original-missing"]
     assert path.with_name(path.name + ".damaged").is_file()
     assert book.add([file("a.txt", text_of(4, 1))]).verdict.name is VerdictName.UNCHANGED
@@ -75,7 +75,7 @@ def test_leftovers_are_listed_and_go_with_a_repair_once_they_are_old(book):
     assert [one.code for one in found.findings] == ["leftovers"]
     assert len(found.findings[0].files) == 2
     assert found.healthy
-    repair(book.place, book.config, book.make_embedder)
+    repair(book.place, book.config, book.models.embedder)
     assert not any(path.exists() for path in stray)
     assert opened(book).search(QUESTION).passages
 
@@ -84,7 +84,7 @@ def test_a_running_build_is_told_and_waited_for(book):
     with lease(book.place.folder, wait_seconds=0):
         assert "build-running" in codes(book)
         with pytest.raises(RagbookError, match="is building"):
-            repair(book.place, book.config, book.make_embedder)
+            repair(book.place, book.config, book.models.embedder)
 
 
 def test_a_newer_format_stops_the_repair(book):
@@ -92,7 +92,7 @@ def test_a_newer_format_stops_the_repair(book):
     newer.write_bytes(dump_checked({"format": 99}))
     assert "newer-format" in codes(book)
     with pytest.raises(RagbookError, match="newer Ragbook"):
-        repair(book.place, book.config, book.make_embedder)
+        repair(book.place, book.config, book.models.embedder)
 
 
 @pytest.mark.parametrize("damage", ["cut", "emptied"])
