@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
@@ -110,6 +111,7 @@ def _opened(  # every argument is part of the key but the last, whose name begin
     _of: Notebook,
 ) -> Opened:
     found = rag.open_snapshot(_of, snapshot, through_storage=True)
+    settle()
     _loads()[home, workspace, slug, snapshot] = (found.opened_at, found.seconds)
     return found
 
@@ -162,7 +164,8 @@ def warm_up() -> None:
     """Import what is slow to import, and open the newest snapshot of the main notebook. Runs beside the server."""
     _warming.set()
     try:
-        import rag.asking.opening
+        import rag.asking.answering
+        import rag.llamaindex.index
 
         of = rag.open_notebook(rag.load_config(), MAIN)
         verdict = of.status().verdict
@@ -171,7 +174,16 @@ def warm_up() -> None:
     except Exception:
         log.warning("Warming up at server start failed; pages will open the index when they need it.", exc_info=True)
     finally:
+        settle()
         _warm.set()
+
+
+def settle() -> None:
+    """Take what is there by now out of the garbage collector's rounds: Streamlit runs it after every script and every
+    fragment, and looking at half a million objects of imported modules takes it 0.2 seconds with the GIL held."""
+    gc.unfreeze()  # what was let go of since, such as an index that is no longer cached
+    gc.collect()
+    gc.freeze()
 
 
 def lifespan() -> Callable[[Any], AbstractAsyncContextManager[None]]:

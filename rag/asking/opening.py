@@ -45,8 +45,8 @@ class Opened:
 
     `config` are the settings it was opened under, and `models` makes the models that they name. `seconds` is how long
     opening took, `opened_at` when, in seconds since the epoch. `problems` are sentences about newer snapshots that were
-    passed over because of damage. Where `through_storage`, `storage_context` was made at opening and searches go
-    through its vector store. Where `demanding`, a model that fails to make a question's vector is an error, and not a
+    passed over because of damage. `storage` is llama-index's StorageContext where it was made at opening: then searches
+    go through its vector store. Where `demanding`, a model that fails to make a question's vector is an error and no
     note: for measuring.
     """
 
@@ -59,15 +59,13 @@ class Opened:
     opened_at: float
     seconds: float
     problems: tuple[str, ...] = ()
-    through_storage: bool = False
+    storage: StorageContext | None = None
     demanding: bool = False
 
     @cached_property
     def storage_context(self) -> StorageContext:
         """llama-index's, its vector store over the pinned table. Imports llama-index."""
-        from rag.llamaindex.index import storage_over
-
-        return storage_over(self.table)
+        return self.storage or _storage_over(self.table)
 
     @cached_property
     def index(self) -> VectorStoreIndex:
@@ -79,9 +77,9 @@ class Opened:
     @property
     def reader(self) -> TableReader:
         """What searches read."""
-        if not self.through_storage:
+        if self.storage is None:
             return self.table.reader()
-        table: ChunkTable = self.storage_context.vector_store.client
+        table: ChunkTable = self.storage.vector_store.client
         return table.reader()
 
     @property
@@ -194,6 +192,7 @@ def open_index(
             if known is not None:
                 raise Damaged(known)
             table, space = _pinned(place, manifest)
+            storage = _storage_over(table) if through_storage else None
             opened = Opened(
                 place,
                 config,
@@ -204,7 +203,7 @@ def open_index(
                 opened_at=time.time(),
                 seconds=time.monotonic() - started,
                 problems=tuple(problems),
-                through_storage=through_storage,
+                storage=storage,
             )
         except Damaged as error:
             problems.append(str(error))
@@ -218,6 +217,12 @@ def open_index(
     if problems:
         raise Damaged(f"{problems[0]} No intact snapshot is left; build again. The originals are safe.")
     raise NotFound("Nothing is built in this notebook yet. Add files first.")
+
+
+def _storage_over(table: ChunkTable) -> StorageContext:
+    from rag.llamaindex.index import storage_over  # imports llama-index: seconds, for whoever wants it
+
+    return storage_over(table)
 
 
 def _pinned(place: Place, manifest: Manifest) -> tuple[ChunkTable, Space]:
