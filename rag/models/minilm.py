@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag.errors import ModelMissing
-from rag.models.graph import fused
+from rag.models.graph import session
 from rag.models.identity import MINILM_DIGEST as MODEL_DIGEST
 from rag.models.identity import MINILM_DIMENSIONS as DIMENSIONS
 from rag.models.identity import MINILM_WINDOW as WINDOW
@@ -43,20 +43,9 @@ class MiniLm:
         Raises:
             ModelMissing: if a file is missing or its SHA-256 is not the expected one.
         """
-        import onnxruntime as ort
-
-        content = checked(model, MODEL_DIGEST, INSTALL)
+        checked(model, MODEL_DIGEST, INSTALL)
         self._tokenizer = minilm(tokenizer)
-        options = ort.SessionOptions()
-        # One thread a run and as many runs at once as there are cores: `embed` shares the windows out.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        # A pattern is kept for every shape met, and shapes vary.
-        options.enable_mem_pattern = False
-        # Everything worth fusing is fused; more would bring back slower nodes (`graph._added`).
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        options.log_severity_level = 3
-        self._session = ort.InferenceSession(fused(content), options, providers=["CPUExecutionProvider"])
+        self._session = session(model)
 
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Vectors of `texts`, in their order: (n, 384) float32, L2-normalised."""

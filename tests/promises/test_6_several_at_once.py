@@ -265,7 +265,7 @@ def test_two_builds_of_the_same_wish_at_the_same_moment_publish_once(tmp_path):
 
     def build(one: Notebook) -> VerdictName:
         start.wait()
-        return build_held(one.place, one.config, one.make_embedder).verdict.name
+        return build_held(one.place, one.config, one.models.embedder).verdict.name
 
     with ThreadPoolExecutor(2) as pool:
         names = sorted(pool.map(build, wider))

@@ -64,7 +64,7 @@ def test_a_golden_archive_is_imported(released: Path, tmp_path: Path) -> None:
     config = settings(tmp_path / "home")
     import_notebook(config, released / "double.zip", "again")
     expected = json.loads((released / "double.json").read_text("utf-8"))
-    book = Notebook(config, "again", make_embedder=book_of("double", config).make_embedder)
+    book = Notebook(config, "again", make_embedder=book_of("double", config).models.embedder)
     _is_current(book, expected)
     assert book.title == expected["title"]
     assert len(book.cells()) == expected["cells"]
@@ -98,13 +98,13 @@ def _same(found: list[dict[str, Any]], expected: list[dict[str, Any]], *, exact:
     if exact:
         assert found == expected
         return
-    # The embedded model rounds differently on other processors, and questions do so since it multiplies in 8 bits (the
-    # home was made in float32, at a cosine of 0.998 for a short text); everything else is equal.
+    # The embedded model rounds differently on other processors, and was computed in three ways since the first of these
+    # homes was made, at cosines of 0.998 and more: the cosine of a hit and the score that is made of it differ.
     for one, other in zip(found, expected, strict=True):
         assert one["question"] == other["question"]
         for hit, wanted in zip(one["hits"], other["hits"], strict=True):
-            assert hit[:4] + hit[5:] == wanted[:4] + wanted[5:]
-            assert hit[4] == pytest.approx(wanted[4], abs=0.01)
+            assert hit[:3] + hit[5:] == wanted[:3] + wanted[5:]
+            assert hit[3:5] == pytest.approx(wanted[3:5], abs=0.02)
 
 
 @pytest.mark.parametrize("released", FORMATS, ids=lambda path: path.name)

@@ -13,7 +13,17 @@ from tests.layout import within
 from tests.notebooks import ROOT
 from tests.waiting import CEILING
 
-NEVER = ("llama_index.core", "openai", "pandas", "lance_namespace_urllib3_client", "streamlit", "tiktoken", "nltk")
+NEVER = (
+    "llama_index.core",
+    "openai",
+    "pandas",
+    "onnx",
+    "ml_dtypes",
+    "lance_namespace_urllib3_client",
+    "streamlit",
+    "tiktoken",
+    "nltk",
+)
 """Packages of the house that no command needs on the embedded default."""
 
 BUDGET = {"status": 290, "add": 700, "search": 790, "ask": 790}

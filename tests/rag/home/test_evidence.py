@@ -36,7 +36,7 @@ def test_the_list_of_sources_is_proved_from_names_and_bytes_when_all_of_it_is_go
     shutil.rmtree(book.place.registry.path)
     assert "registry-damaged" in codes(book)
     quiet = notebook(book.place.objects.root.parent)
-    done = repair(quiet.place, quiet.config, quiet.make_embedder)
+    done = repair(quiet.place, quiet.config, quiet.models.embedder)
     assert "a.txt, b.txt, c.txt" in " ".join(done.done)
     assert quiet.place.states.newest().sources_fp == state.sources_fp
     assert hits(opened(book).search(QUESTION)) == before

@@ -125,7 +125,7 @@ def test_wrong_content_with_right_checksums_is_found_and_built_again_for_nothing
     assert repair_plan(book.place, book.config, found).texts == 0
     model = CountingEmbedding()
     again = notebook(book.place.objects.root.parent, model)
-    done = repair(again.place, again.config, again.make_embedder)
+    done = repair(again.place, again.config, again.models.embedder)
     assert done.outcome.verdict.name is VerdictName.RECOVERED
     assert model.texts == 0
     assert hits(opened(again).search(QUESTION)) == right

@@ -38,7 +38,7 @@ def test_what_no_copy_holds_is_paid_for_again_and_said_before(book):
     assert planned.cost_usd is None  # the double stands for a server of unknown price
     assert planned.sentence.startswith("7 texts (")
     model = CountingEmbedding()
-    done = repair(book.place, book.config, notebook(book.place.objects.root.parent, model).make_embedder)
+    done = repair(book.place, book.config, notebook(book.place.objects.root.parent, model).models.embedder)
     assert done.outcome.verdict.name is VerdictName.RECOVERED
     assert total_chunks(model) == 7
     assert book.status().verdict.name is VerdictName.HIT
@@ -48,7 +48,7 @@ def test_the_cache_is_filled_from_the_index_at_no_cost(book):
     shutil.rmtree(next(book.place.objects.root.glob("spaces/*/vectors.lance")))
     assert codes(book) == ["cache-damaged"]
     quiet = notebook(book.place.objects.root.parent)  # raises if a text is embedded
-    assert repair(quiet.place, quiet.config, quiet.make_embedder).left == ()
+    assert repair(quiet.place, quiet.config, quiet.models.embedder).left == ()
     assert book.spaces()[0]["vectors"] == 7
     quiet.remove(["a.txt"])
     assert quiet.add([file("a.txt", text_of(4, 1))]).verdict.receipt.calls == 0
@@ -60,7 +60,7 @@ def test_the_headings_are_part_of_what_was_sent(tmp_path):
     book.add([file("a.md", text)])
     shutil.rmtree(next(book.place.objects.root.glob("spaces/*/vectors.lance")))
     quiet = notebook(tmp_path)
-    repair(quiet.place, quiet.config, quiet.make_embedder)
+    repair(quiet.place, quiet.config, quiet.models.embedder)
     quiet.remove(["a.md"])
     assert quiet.add([file("a.md", text)]).verdict.receipt.calls == 0
 

@@ -44,7 +44,7 @@ def test_a_changed_model_does_not_become_the_canary_of_a_lost_space(book):
     with pytest.raises(Damaged, match="doctor --repair"):
         other.add([file("c.txt", text_of(2, 5))])
     with pytest.raises(SpaceRefused, match="another one"):
-        repair(other.place, other.config, other.make_embedder)
+        repair(other.place, other.config, other.models.embedder)
     assert "by words only" in opened(other).search(QUESTION).notes[0]
     repair(book.place, book.config, book.models.embedder)
     assert opened(book).search(QUESTION).notes == ()
@@ -114,7 +114,7 @@ def test_a_torn_version_that_no_snapshot_needs_locks_the_table_and_is_moved_out_
     quiet = notebook(book.place.objects.root.parent)  # whose model must not be asked
     planned = repair_plan(quiet.place, quiet.config, examine(quiet.place, quiet.config, deep=True))
     assert (planned.texts, planned.cost_usd) == (0, 0.0)
-    repaired = repair(quiet.place, quiet.config, quiet.make_embedder)
+    repaired = repair(quiet.place, quiet.config, quiet.models.embedder)
     assert any("that no snapshot needs was moved aside" in line for line in repaired.done)
     assert repaired.left == ()
     assert newest.with_name(f"{newest.name}.torn").exists()

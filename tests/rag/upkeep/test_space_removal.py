@@ -90,7 +90,7 @@ def test_a_build_that_is_under_way_in_any_notebook_is_waited_for_and_seen(tmp_pa
         deleting.start()
         from rag.building.pipeline import build_held
 
-        build_held(second.place, config, second.make_embedder)
+        build_held(second.place, config, second.models.embedder)
     deleting.join()
     assert "Snapshots of second are in it" in str(failures[0])
     assert space in book.place.spaces.all()
