@@ -14,7 +14,7 @@ from typing import Any
 
 from rag.checked import FORMAT, _plain, load_checked, refuse_newer
 from rag.errors import Damaged
-from rag.fingerprint import canonical, fingerprint
+from rag.fingerprint import fingerprint
 from rag.spaces.choices import named
 
 
@@ -91,7 +91,7 @@ class Receipt:
 class Verdict:
     """A name, the reasons, what it cost, one plain sentence and the next step.
 
-    `where` says where a HIT came from: `memory` or `disk`. `since` says who is building, for BUSY.
+    `where` is `disk` for what was read from there, None otherwise.
     """
 
     name: VerdictName
@@ -152,14 +152,14 @@ class Manifest:
     `sources_fp` is the fingerprint of the registry the snapshot was built from. `failures` names at most the first 50
     sources that could not be read; `counts.failed` is their number. `changes` likewise are at most 50. `state` is the
     number of the state it was built from and `registry` the version of the registry which that state asked for; both
-    are None in what was not built here, or before this was written down.
+    are None in what was not built here, or before this was written down. `epoch` is 0 on local disks; what reads this
+    format asks for it.
     """
 
     snapshot: int
     parent: int | None
     created: str
     writer: str
-    epoch: int
     verdict: VerdictName
     recipe: Mapping[str, Any]
     recipe_fp: str
@@ -172,6 +172,7 @@ class Manifest:
     failures: tuple[Failure, ...] = ()
     state: int | None = None
     registry: int | None = None
+    epoch: int = 0
     format: int = FORMAT
 
     @property
@@ -226,11 +227,6 @@ def parse_manifest(content: bytes, name: str) -> Manifest:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Damaged(f"{name} fails its check: {error!r} while reading its fields.") from error
-
-
-def same(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
-    """Whether two JSON objects have one canonical form."""
-    return canonical(_plain(dict(left))) == canonical(_plain(dict(right)))
 
 
 def _optional(number: Any) -> int | None:

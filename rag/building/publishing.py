@@ -124,7 +124,6 @@ def _manifest(
         parent=ground.head.snapshot if ground.head else None,
         created=now(),
         writer=writer_name(),
-        epoch=0,
         verdict=verdict_name(
             ground.head, ground.passed_over, recipe_fp, at_no_cost=at_no_cost, resumed=attempt.resumed
         ),

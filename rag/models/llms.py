@@ -222,18 +222,6 @@ class _Answer:
                 self._refusal.append(choice.delta.refusal)
 
 
-def stream(
-    llm: LLM,
-    messages: Sequence[ChatMessage],
-    *,
-    cancelled: Callable[[], bool] | None = None,
-    max_tokens: int | None = None,
-    patience: Patience = PATIENCE,
-) -> TextStream:
-    """The answer of `llm` to `messages`, piece by piece: see `TextStream`."""
-    return TextStream(llm, messages, cancelled=cancelled, max_tokens=max_tokens, patience=patience)
-
-
 def _read(
     llm: LLM,
     messages: list[ChatMessage],

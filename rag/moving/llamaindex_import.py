@@ -200,7 +200,6 @@ class _Adoption:
             parent=None,
             created=now(),
             writer=writer_name(),
-            epoch=0,
             verdict=VerdictName.BUILT,
             recipe=recipe,
             recipe_fp=recipe_fp,

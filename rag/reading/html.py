@@ -35,14 +35,6 @@ def read(raw: bytes, media_type: str) -> Reading:
     return composer.reading(media_type)
 
 
-def to_text(fragment: str) -> str:
-    """The visible text of a piece of HTML, for readers of formats that may hold some."""
-    page = PageParser()
-    page.feed(fragment)
-    page.finish()
-    return "".join("\n" * block.gap + block.text for block in page.blocks).strip("\n")
-
-
 def declared_encoding(raw: bytes) -> str | None:
     """The encoding a page says it is in, if Python knows it; Latin-1 means cp1252, as in every browser."""
     found = _XML_CHARSET.search(raw[:1024]) or _META_CHARSET.search(raw[:8192])

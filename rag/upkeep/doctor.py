@@ -62,7 +62,6 @@ class _Doctor:
 
     def all(self) -> Iterator[Finding]:
         """Every finding. What one part finds does not keep the others from looking."""
-        self.damaged_tables: set[str] = set()
         self.manifests: list[Manifest] = []
         self.head: Manifest | None = None
         self.rows: list[SourceRow] = []
@@ -107,7 +106,6 @@ class _Doctor:
                 continue
             bad = list(pinned.bad(manifest))
             self.checked["files"] += sum(len(table.files) for table in manifest.tables.values())
-            self.damaged_tables |= {one.name.split(".lance/")[0] + ".lance" for one in bad}
             for one in bad:
                 if (one.name, one.kind) not in seen:  # told once, for the newest snapshot that needs it
                     seen.add((one.name, one.kind))

@@ -9,7 +9,7 @@ from rag.config import Config, load_config
 from rag.errors import ConfigError
 from rag.models.endpoint import embedding_endpoint, llm_endpoint
 from rag.models.factory import make_embedder
-from rag.models.llms import make_llm, stream
+from rag.models.llms import TextStream, make_llm
 from rag.notebook import Notebook
 from rag.prices import CHAT_USD, EMBEDDING_USD, READ_ON, ChatPrice, Prices, read_prices
 from rag.storage.ledger import Ledger
@@ -123,6 +123,6 @@ def test_an_answer_at_ones_own_price(tmp_path, misbehaving):
     misbehaving.play(talk(["Yes."], used={"prompt_tokens": 1000, "completion_tokens": 500}))
     config = settings(tmp_path, llm="openai-compatible", llm_model="m", llm_base_url=misbehaving.address)
     for prices, cost in ((Prices(), None), (read_prices(written(tmp_path, OWN)), 0.006)):
-        answer = stream(make_llm(replace(config, prices=prices)), ask("Is it?"))
+        answer = TextStream(make_llm(replace(config, prices=prices)), ask("Is it?"))
         assert list(answer) == ["Yes."]
         assert answer.usage.cost_usd == (None if cost is None else pytest.approx(cost))

@@ -88,7 +88,7 @@ class _Halves:
     def __init__(
         self, pairing: Pairing, indexes: Sequence[int], given: list[int], rest: list[int], home: int, other: int
     ) -> None:
-        self._pairing, self._given, self._rest = pairing, given, rest
+        self._pairing, self._given = pairing, given
         self._home_places = self._clause(given, home)
         self._other_places = self._clause(rest, other)
         self._taken = {at for index in indexes for at in pairing.candidates[index]}

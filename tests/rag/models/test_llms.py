@@ -13,7 +13,7 @@ import pytest
 from rag.config import Config, Secret
 from rag.errors import BadKey, BadReply, Cancelled, ConfigError, ContextTooLong, ModelError, QuotaExceeded, ServerDown
 from rag.models.endpoint import Endpoint, Patience
-from rag.models.llms import LlmUsage, TextStream, make_llm, stream
+from rag.models.llms import LlmUsage, TextStream, make_llm
 from rag.prices import chat_price, embedding_price
 from tests.doubles import ScriptedLLM, ask
 from tests.servers import CHAT_MODEL, CHUNK, GOOD_KEY, Misbehaving, events, failure, free_port, hang, status, talk
@@ -29,7 +29,7 @@ def model(address: str, key: str | None = KEY, name: str = CHAT_MODEL) -> object
 
 
 def answer(address: str, **settings: object) -> TextStream:
-    return stream(model(address), ask("Why?"), patience=QUICK, **settings)
+    return TextStream(model(address), ask("Why?"), patience=QUICK, **settings)
 
 
 def slot(address: str) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def slot(address: str) -> dict[str, Any]:
 
 
 def test_a_real_server_streams(chat_server: str) -> None:
-    reply = stream(model(chat_server, GOOD_KEY), ask("Count from one to twenty."), max_tokens=24)
+    reply = TextStream(model(chat_server, GOOD_KEY), ask("Count from one to twenty."), max_tokens=24)
     pieces = list(reply)
     assert len(pieces) > 5
     assert all(pieces)
@@ -63,23 +63,23 @@ def test_openai_with_a_known_name_streams_too(chat_server: str) -> None:
     llm = make_llm(config)
     assert llm is not None
     assert llm.metadata.context_window > 1_000_000
-    assert list(stream(llm, ask("Hello"), max_tokens=4))
+    assert list(TextStream(llm, ask("Hello"), max_tokens=4))
 
 
 def test_a_real_server_refuses_a_bad_key(chat_server: str) -> None:
     with pytest.raises(BadKey, match="Check OPENAI_API_KEY"):
-        list(stream(model(chat_server), ask("Hello")))
+        list(TextStream(model(chat_server), ask("Hello")))
 
 
 def test_a_real_server_refuses_too_long_a_prompt(chat_server: str) -> None:
     with pytest.raises(ContextTooLong, match="Set RAGBOOK_LLM_CONTEXT"):
-        list(stream(model(chat_server, GOOD_KEY), ask("word " * 3000)))
+        list(TextStream(model(chat_server, GOOD_KEY), ask("word " * 3000)))
 
 
 def test_a_real_server_is_stopped_and_free_again(chat_server: str) -> None:
     llm = model(chat_server, GOOD_KEY)
     stop = threading.Event()
-    reply = stream(llm, ask("Tell me a very long story."), cancelled=stop.is_set, max_tokens=1500)
+    reply = TextStream(llm, ask("Tell me a very long story."), cancelled=stop.is_set, max_tokens=1500)
     next(reply)
     stop.set()
     with pytest.raises(Cancelled):
@@ -87,7 +87,7 @@ def test_a_real_server_is_stopped_and_free_again(chat_server: str) -> None:
     until(lambda: not slot(chat_server)["is_processing"])
     # Left to itself this answer is 1500 tokens long.
     assert slot(chat_server)["n_prompt_tokens"] < 1000
-    assert list(stream(llm, ask("Hello"), max_tokens=2))
+    assert list(TextStream(llm, ask("Hello"), max_tokens=2))
 
 
 def test_a_server_that_is_down() -> None:
@@ -157,8 +157,8 @@ def test_usage_is_what_the_server_says_or_is_counted(misbehaving: Misbehaving) -
 def test_a_server_that_does_not_know_stream_options_is_asked_without(misbehaving: Misbehaving) -> None:
     misbehaving.play(failure(400, "Extra inputs are not permitted: stream_options"), talk(["fine"]))
     llm = model(misbehaving.address)
-    assert list(stream(llm, ask("Why?"))) == ["fine"]
-    assert list(stream(llm, ask("Why?"))) == ["fine"]
+    assert list(TextStream(llm, ask("Why?"))) == ["fine"]
+    assert list(TextStream(llm, ask("Why?"))) == ["fine"]
     assert ["stream_options" in request.body for request in misbehaving.requests] == [True, False, False]
 
 
@@ -225,7 +225,7 @@ def test_a_silent_server_is_given_up(misbehaving: Misbehaving) -> None:
     llm = model(misbehaving.address)
     llm.timeout = 0.3
     with pytest.raises(ServerDown, match="did not answer in time"):
-        list(stream(llm, ask("Why?"), patience=Patience(seconds=0.2)))
+        list(TextStream(llm, ask("Why?"), patience=Patience(seconds=0.2)))
 
 
 def test_the_key_is_shown_nowhere(misbehaving: Misbehaving, caplog: pytest.LogCaptureFixture) -> None:
@@ -235,7 +235,7 @@ def test_the_key_is_shown_nowhere(misbehaving: Misbehaving, caplog: pytest.LogCa
     for reply in (talk(["fine"]), failure(401, f"Incorrect API key provided: {KEY}")):
         misbehaving.play(reply)
         try:
-            list(stream(llm, ask("Why?")))
+            list(TextStream(llm, ask("Why?")))
         except BadKey as error:
             shown.append(str(error))
             logging.getLogger("test").exception("failed")
@@ -249,7 +249,7 @@ def test_the_key_is_shown_nowhere(misbehaving: Misbehaving, caplog: pytest.LogCa
 
 def test_any_model_of_llama_index_streams() -> None:
     llm = ScriptedLLM("three short words")
-    reply = stream(llm, ask("Why?"))
+    reply = TextStream(llm, ask("Why?"))
     assert list(reply) == ["three ", "short ", "words"]
     assert reply.usage.completion_tokens == 3
     assert llm.calls == 1
@@ -258,7 +258,7 @@ def test_any_model_of_llama_index_streams() -> None:
 
 
 def test_a_bug_in_a_model_is_let_through() -> None:
-    reply = stream(ScriptedLLM("some words", error=RuntimeError("bug")), ask("Why?"))
+    reply = TextStream(ScriptedLLM("some words", error=RuntimeError("bug")), ask("Why?"))
     with pytest.raises(RuntimeError, match="bug"):
         list(reply)
     assert reply.text == "some words"
