@@ -139,5 +139,16 @@ def forget(notebook: Notebook, lane: str = Job.lane) -> None:
             del _JOBS[key]
 
 
+def reset() -> None:
+    """As in a process that ran no job. What is running is told to stop, and waited for."""
+    with _LOCK:
+        jobs = list(_JOBS.values())
+        _JOBS.clear()
+    for job in jobs:
+        if job.running:
+            job.cancel()
+            job.wait()
+
+
 def _key(notebook: Notebook, lane: str) -> tuple[str, str, str]:
     return str(notebook.place.files.at()), notebook.slug, lane

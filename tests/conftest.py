@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import operator
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ import hypothesis
 import pytest
 
 from tests.servers import Misbehaving, llama_server, misbehaving_server
+from tests.state import DOORS
 
 # How fast an example is says how busy the machine is.
 hypothesis.settings.register_profile("anywhere", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -51,6 +54,16 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded(socket.socket.connect, method=True))
     monkeypatch.setattr(socket.socket, "connect_ex", guarded(socket.socket.connect_ex, method=True))
     monkeypatch.setattr(socket, "getaddrinfo", guarded(socket.getaddrinfo, method=False))
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    """What the process keeps is set back after each test; what was not imported keeps nothing."""
+    yield
+    for name, door in DOORS.items():
+        module = sys.modules.get(name.rpartition(".")[0])
+        if module is not None:
+            operator.attrgetter(door.removeprefix(f"{module.__name__}."))(module)()
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from tests.layout import (
     within,
 )
 from tests.mirrors import WITHOUT, without_mirror
+from tests.state import CACHES, DOORS, UNCHANGED, found, kept_by, writes_of_the_environment
 from tests.waiting import CEILING
 
 BANNED_NAMES = ("utils", "helpers", "common", "manager", "service", "data", "info", "process", "handle")
@@ -175,6 +176,47 @@ def test_every_module_says_what_it_is() -> None:
 def test_every_module_of_size_has_its_mirror() -> None:
     """Write `tests/rag/<wing>/test_<module>.py` of what is new, and take off the list what has one, or is gone."""
     assert sorted(without_mirror()) == sorted(WITHOUT)
+
+
+# ---------------------------------------------------------------------- what a process keeps
+
+
+def test_what_a_process_keeps_has_one_door_each() -> None:
+    """Give what is new a `reset()`, and list it in `tests/state.py`."""
+    kept, caches = found()
+    assert sorted(kept) == sorted([*DOORS, *UNCHANGED])
+    assert sorted(caches) == sorted(CACHES)
+
+
+def test_each_way_to_keep_something_is_found() -> None:
+    code = """
+import threading
+from dataclasses import dataclass
+@dataclass(frozen=True)
+class Value: n: int = 0
+class Thing: pass
+CONSTANT, FIXED = {"a": 1}, Value()
+TABLE = {"a": 1}
+LISTED = [1, 2]
+last = None
+empty: dict[str, int] = {}
+thing = Thing()
+event = threading.Event()
+def change():
+    global last
+    last = 1
+    TABLE["b"] = 2
+    LISTED.append(3)
+    own = {}
+    own["a"] = 1
+"""
+    assert kept_by(ast.parse(code)) == {"TABLE", "LISTED", "last", "empty", "thing", "event"}
+
+
+def test_the_environment_is_only_read() -> None:
+    """But for one word to onnxruntime, before anything could import it."""
+    written = [name_of(path) for path in [*RAG, *SCREENS] for _ in writes_of_the_environment(path)]
+    assert written == ["rag/__init__.py"]
 
 
 # ---------------------------------------------------------------------- circles

@@ -28,8 +28,21 @@ if TYPE_CHECKING:
 
 MAIN = "main"
 log = logging.getLogger("ragbook.ui")
-_warming = threading.Event()
-_warm = threading.Event()
+
+
+class _WarmUp:
+    """How far the warm-up at server start is: not begun, under way, or done. Of the whole process."""
+
+    def __init__(self) -> None:
+        self.begun, self.done = threading.Event(), threading.Event()
+
+    def reset(self) -> None:
+        """As in a process that has no server."""
+        self.begun.clear()
+        self.done.clear()
+
+
+WARM_UP = _WarmUp()
 
 
 def current_slug() -> str:
@@ -152,17 +165,17 @@ def _code() -> int:
 def is_warm() -> bool:
     """Whether opening an index would no longer wait for heavy imports."""
     # A module is in `sys.modules` from the moment its import begins: while warming up, only the event counts.
-    return _warm.is_set() or (not _warming.is_set() and "llama_index.core" in sys.modules)
+    return WARM_UP.done.is_set() or (not WARM_UP.begun.is_set() and "llama_index.core" in sys.modules)
 
 
 def is_warming() -> bool:
     """Whether the warm-up at server start is still under way."""
-    return _warming.is_set() and not _warm.is_set()
+    return WARM_UP.begun.is_set() and not WARM_UP.done.is_set()
 
 
 def warm_up() -> None:
     """Import what is slow to import, and open the newest snapshot of the main notebook. Runs beside the server."""
-    _warming.set()
+    WARM_UP.begun.set()
     try:
         import rag.asking.answering
         import rag.llamaindex.index
@@ -175,7 +188,7 @@ def warm_up() -> None:
         log.warning("Warming up at server start failed; pages will open the index when they need it.", exc_info=True)
     finally:
         settle()
-        _warm.set()
+        WARM_UP.done.set()
 
 
 def settle() -> None:

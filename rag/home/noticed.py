@@ -12,14 +12,15 @@ from rag.home.pinned import BadFile, PinnedFiles
 from rag.home.place import Place
 from rag.manifest import Manifest
 
-_noticed: dict[tuple[Path, int], set[str]] = {}
-_lock = threading.Lock()
+_NOTICED: dict[tuple[Path, int], set[str]] = {}
+"""Names of files, by the notebook's folder and the number of the snapshot."""
+_LOCK = threading.Lock()
 
 
 def notice(place: Place, manifest: Manifest, bad: BadFile) -> None:
     """Remember a file of a snapshot that failed its check."""
-    with _lock:
-        _noticed.setdefault((place.files.at(place.name("")), manifest.snapshot), set()).add(bad.name)
+    with _LOCK:
+        _NOTICED.setdefault((place.files.at(place.name("")), manifest.snapshot), set()).add(bad.name)
 
 
 def still_bad(place: Place, manifest: Manifest) -> str | None:
@@ -28,12 +29,18 @@ def still_bad(place: Place, manifest: Manifest) -> str | None:
     What passes its check again is forgotten.
     """
     key = place.files.at(place.name("")), manifest.snapshot
-    names = _noticed.get(key)
+    names = _NOTICED.get(key)
     if not names:
         return None
     found = next(PinnedFiles(place, None).bad(manifest, only=names), None)
     if found is None:
-        with _lock:
-            _noticed.pop(key, None)
+        with _LOCK:
+            _NOTICED.pop(key, None)
         return None
     return found.sentence
+
+
+def reset() -> None:
+    """As in a process that opened nothing."""
+    with _LOCK:
+        _NOTICED.clear()

@@ -216,6 +216,12 @@ def _cross_encoder(model: str) -> CrossEncoderReranker:
         return _CROSS_ENCODERS[model]
 
 
+def reset() -> None:
+    """Let go of the cross-encoders that this process has loaded."""
+    with _LOADING:
+        _CROSS_ENCODERS.clear()
+
+
 def _loaded(model: str) -> Any:
     try:
         package: Any = import_module("sentence_transformers")

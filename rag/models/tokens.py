@@ -13,7 +13,6 @@ import base64
 import functools
 import hashlib
 import importlib.util
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -218,8 +217,6 @@ def _bpe(name: str) -> tiktoken.Encoding:
     roots = (spec.submodule_search_locations if spec else None) or [""]
     cache = Path(roots[0]) / "_static" / "tiktoken_cache"
     content = checked(cache / file, digest, "Install it again: pip install --force-reinstall llama-index-core")
-    # For code of llama-index that asks tiktoken itself: it would go to the network otherwise.
-    os.environ.setdefault("TIKTOKEN_CACHE_DIR", str(cache))
     lines = (line.split() for line in content.splitlines() if line)
     ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
     return tiktoken.Encoding(name, pat_str=pattern, mergeable_ranks=ranks, special_tokens={})

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from rag.errors import StoreError
+from rag.storage import layout
 from rag.storage.durable import fsync, make_folder
 from rag.storage.failures import translated
 from rag.storage.objects import LocalObjects
@@ -78,7 +79,7 @@ class Ledger:
     """The ledger of one workspace. Safe for threads; all objects of a process write to one file a day."""
 
     def __init__(self, objects: LocalObjects) -> None:
-        self._root = objects.root / "ledger"
+        self._root = objects.root / layout.LEDGER
 
     def record(self, entry: Entry) -> None:
         """Append one line; it is on the disk when this returns, with any that could not be written before.
@@ -184,6 +185,12 @@ def summed(group: str, entries: Sequence[Entry]) -> Spent:
         cost_usd=round(sum(priced), 8) if priced or not entries else None,
         unpriced=len(entries) - len(priced),
     )
+
+
+def reset() -> None:
+    """Forget what waits to be written: for tests, whose homes are gone by the time that it could be."""
+    with _LOCK:
+        _WAITING.clear()
 
 
 @atexit.register

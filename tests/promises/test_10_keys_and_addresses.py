@@ -27,12 +27,6 @@ KEY = "sk-the-owners-own"
 ONCE = Patience(seconds=5, attempts=1)
 
 
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    yield
-    SERVED.reset()
-
-
 @pytest.fixture
 def other() -> Iterator[Misbehaving]:
     with misbehaving_server() as server:

@@ -132,3 +132,13 @@ def test_the_list_of_events_is_bounded():
     assert 1000 <= len(job.events) <= 2000
     assert job.progress.done == 4999
     assert len(job.latest) == 3000
+
+
+def test_setting_back_ends_what_runs_and_forgets_it(tmp_path):
+    book = notebook(tmp_path, CountingEmbedding())
+    with lease(book.place.folder, wait_seconds=0):
+        job = jobs.start(book, "build")
+        jobs.reset()
+        assert not job.running
+        assert isinstance(job.error, Cancelled)
+        assert jobs.current(book) is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,12 +11,6 @@ from rag.errors import AddressRefused
 from rag.models.addresses import SERVED, Allowance, allowance, check_saved, is_openai, origin, reachable, resolved
 
 OPEN = Allowance(loopback=True, private=True)
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    yield
-    SERVED.reset()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,12 +14,6 @@ from rag.prices import Prices
 
 OPENAI, OWN = Secret("sk-openai"), Secret("own")
 SERVER = "https://models.example/v1"
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    yield
-    SERVED.reset()
 
 
 def config(kind: str = "openai-compatible", address: str | None = SERVER, source: str = ".env", **more: Any) -> Config:

@@ -11,7 +11,7 @@ import pytest
 
 from rag.config import Config
 from rag.errors import ConfigError, ModelError
-from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker, make_reranker
+from rag.models.rerankers import CANDIDATES, CrossEncoderReranker, LlmReranker, make_reranker, reset
 from tests.doubles import ScriptedLLM
 
 
@@ -151,6 +151,15 @@ def test_a_model_that_was_trained_for_it_is_used(library, architectures):
     library(LOADING.format(architectures=architectures, shape="len(pairs)"))
     reranker = CrossEncoderReranker("folder")
     assert reranker.order("Why?", passages(20), cancelled=bool, record=lambda _: None) == list(range(20))
+
+
+def test_a_cross_encoder_is_loaded_once_until_it_is_let_go_of(library):
+    library(LOADING.format(architectures=["BertForSequenceClassification"], shape="len(pairs)"))
+    config = Config(reranker="cross-encoder", reranker_model="folder")
+    first = make_reranker(config, lambda _: None)
+    assert make_reranker(config, lambda _: None) is first
+    reset()
+    assert make_reranker(config, lambda _: None) is not first
 
 
 def test_a_cross_encoder_that_cannot_be_loaded_says_which_setting_names_it(library):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import llama_index.core
 import pytest
 import tiktoken
 
@@ -55,10 +57,21 @@ def test_no_text_has_no_tokens(tokenizer: MiniLmTokenizer) -> None:
     assert tokenizer.count("") == 0
 
 
-def test_the_encoding_is_that_of_tiktoken() -> None:
-    bpe("cl100k_base")  # points tiktoken at the files that llama-index brings
+def test_the_encoding_is_that_of_tiktoken(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundled = Path(llama_index.core.__file__).parent / "_static" / "tiktoken_cache"
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(bundled))
     for name in ("cl100k_base", "o200k_base"):
         assert bpe(name).encode_ordinary(MIXED * 50) == tiktoken.get_encoding(name).encode_ordinary(MIXED * 50)
+
+
+def test_counting_leaves_the_environment_as_it_is() -> None:
+    code = (
+        "import os\nbefore = dict(os.environ)\nfrom rag.models.tokens import count_bpe\n"
+        "assert count_bpe('cl100k_base', 'Ships sail.') and dict(os.environ) == before"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "TIKTOKEN_CACHE_DIR"}
+    environment["ORT_DISABLE_TELEMETRY"] = "1"  # the one that importing `rag` sets
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=lambda tokenizer: tokenizer.name)

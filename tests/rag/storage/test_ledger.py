@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from rag.errors import StoreUnavailable
-from rag.storage.ledger import Ledger, entry
+from rag.storage.ledger import Ledger, entry, reset
 from rag.storage.objects import LocalObjects
 from tests.notebooks import python, said
 from tests.waiting import CEILING
@@ -233,3 +233,13 @@ def test_what_waits_is_tried_once_more_when_the_process_ends(tmp_path, cured):
     found = [one.texts for one in Ledger(LocalObjects(tmp_path)).entries()] if cured else []
     assert found == ([1, 2] if cured else [])
     assert (tmp_path / "ledger").is_file() != cured
+
+
+def test_setting_back_forgets_what_waits(tmp_path):
+    (tmp_path / "ledger").write_text("in the way")
+    with pytest.raises(StoreUnavailable):
+        Ledger(LocalObjects(tmp_path)).record(paid())
+    (tmp_path / "ledger").unlink()
+    reset()
+    Ledger(LocalObjects(tmp_path)).settle()
+    assert list(tmp_path.iterdir()) == []
