@@ -14,7 +14,7 @@ CHUNKS = PinnedTable(
 )
 SOURCES = PinnedTable("sources.lance", 1, 1, (PinnedFile("data/b.lance", 0, ""),))
 MANIFEST = Manifest(
-    7, None, "", "", 0, VerdictName.BUILT, {}, "r", "s", "f", Counts(1, 0, 1), {"chunks": CHUNKS, "sources": SOURCES},
+    7, None, "", "", VerdictName.BUILT, {}, "r", "s", "f", Counts(1, 0, 1), {"chunks": CHUNKS, "sources": SOURCES},
     Receipt(),
 )  # fmt: skip
 
