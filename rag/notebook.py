@@ -200,6 +200,12 @@ class Notebook:
         watch = Watch(on_event, cancelled, wait_seconds, on_wait)
         return registering.add(self.place, self.config, self.models.embedder, incoming, refused=refused, watch=watch)
 
+    def receive(self, name: str, content: bytes, tags: tuple[str, ...] = ()) -> Incoming:
+        """Keep the bytes of a file that is to be added, for `add`. As `registering.receive`."""
+        from rag.building import registering
+
+        return registering.receive(self.place, name, content, tags)
+
     def remove(
         self,
         names: Sequence[str],

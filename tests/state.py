@@ -48,7 +48,6 @@ CACHES = (
     "rag.text.analysis._word",
     "rag.text.stopwords._question_language",
     # of the server's process, by Streamlit
-    "ui.library.uploads._folders",
     "ui.session._loads",
     "ui.session._opened",
 )

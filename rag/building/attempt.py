@@ -21,7 +21,8 @@ DISTURBED = "Another process wrote into this index at the same moment. Build aga
 @dataclass(frozen=True)
 class Attempt:
     """What the steps of a build share. `snapshot` is the number being built; `resumed` says that an unfinished build
-    left a note. `stages` are seconds so far, by name."""
+    left a note. `kept` are digests of originals that were kept for this build: their bytes are not looked at again.
+    `stages` are seconds so far, by name."""
 
     place: Place
     config: Config
@@ -29,6 +30,7 @@ class Attempt:
     watch: Watch
     snapshot: int
     resumed: bool
+    kept: frozenset[str] = frozenset()
     started: float = field(default_factory=time.monotonic)
     stages: dict[str, float] = field(default_factory=dict)
 

@@ -56,12 +56,18 @@ def build(place: Place, config: Config, make_embedder: MakeEmbedder, watch: Watc
 
 
 @held()  # the model of languages goes with the build
-def build_held(place: Place, config: Config, make_embedder: MakeEmbedder, watch: Watch = UNWATCHED) -> Outcome:
-    """`build`, for a caller that holds the lease."""
+def build_held(
+    place: Place,
+    config: Config,
+    make_embedder: MakeEmbedder,
+    watch: Watch = UNWATCHED,
+    kept: frozenset[str] = frozenset(),
+) -> Outcome:
+    """`build`, for a caller that holds the lease. `kept` as in `Attempt`."""
     payments = Payments(place, config, make_embedder)
     for attempt in range(8):
         try:
-            return _attempted(place, config, payments, watch)
+            return _attempted(place, config, payments, watch, kept)
         except Conflict:
             # Somebody writes or publishes without our lease. Plan again on the new head: what we paid for is in the
             # cache. Not at once, or two who do the same would meet again and again.
@@ -69,11 +75,11 @@ def build_held(place: Place, config: Config, make_embedder: MakeEmbedder, watch:
     raise Conflict("Other processes keep publishing snapshots of this notebook. Try again when they have finished.")
 
 
-def _attempted(place: Place, config: Config, payments: Payments, watch: Watch) -> Outcome:
+def _attempted(place: Place, config: Config, payments: Payments, watch: Watch, kept: frozenset[str]) -> Outcome:
     resumed = place.journal.read() is not None
     # The number first: whoever publishes after this look takes it, and we lose the race instead of skipping theirs.
     payments.snapshot = number = place.snapshots.next_number()
-    attempt = Attempt(place, config, payments, watch, number, resumed)
+    attempt = Attempt(place, config, payments, watch, number, resumed, kept)
     return _brought_up(attempt, stand(find(place), config, place.spaces.wanted(config)))
 
 
@@ -112,7 +118,7 @@ def _read(attempt: Attempt, todo: Plan, spool: Spool) -> list[Read]:
     with attempt.timed("read"):
         if total:
             attempt.tell(Stage.READ, 0, total, todo.read[0].name)
-        for text in read_each(todo.read, lambda row: original_of(attempt.place, row), attempt.config):
+        for text in read_each(todo.read, lambda row: original_of(attempt.place, row, attempt.kept), attempt.config):
             reads.append(read := spooled(text, spool))
             outcome = read.failure or f"{count(read.chunks, 'chunk')} read"
             attempt.tell(Stage.READ, len(reads), total, read.row.name, outcome, failed=bool(read.failure))

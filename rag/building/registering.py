@@ -62,9 +62,23 @@ def add(
         before = {row.source_id for row in place.wanted_sources()}
         _persistently(lambda: register(place, given))
         tag_added(place, before, kept.tags)
-        outcome = build_held(place, config, make_embedder, watch)
+        outcome = build_held(place, config, make_embedder, watch, frozenset(one.digest for one in given))
     turned_down = [(safe_name(name), reason) for name, reason in refused]
     return of_this_call(outcome, given, [*turned_down, *kept.refused], time.monotonic() - started)
+
+
+def receive(place: Place, name: str, content: bytes, tags: tuple[str, ...] = ()) -> Incoming:
+    """Keep the bytes of a file that is to be added, so that whoever holds them can let go of them at once. What is not
+    added in the hour after is garbage.
+
+    Raises:
+        SourceTooLarge: more than a source may have.
+        StoreError: the home cannot be written, or a newer Ragbook wrote it.
+    """
+    place.states.newest()
+    place.snapshots.head()
+    digest, size = place.originals.keep(content)
+    return Incoming(name, path=place.originals.path(digest), uploaded=True, kept=(digest, size), tags=tags)
 
 
 def remove(
@@ -119,7 +133,10 @@ def _keep(place: Place, incoming: Sequence[Incoming], watch: Watch) -> _Kept:
             break
         name = safe_name(one.name)
         try:
-            digest, size = place.originals.keep(one.path if one.path is not None else one.content or b"")
+            if one.kept is not None and place.originals.renewed(*one.kept):
+                digest, size = one.kept
+            else:
+                digest, size = place.originals.keep(one.path if one.path is not None else one.content or b"")
         except ReadError as error:
             kept.refused.append((name, str(error)))
         except OSError as error:

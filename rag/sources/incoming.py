@@ -16,12 +16,14 @@ class Incoming:
     """A file to add: a name from outside (made safe when it is added), and its bytes or where they lie.
 
     `uploaded` says that `path` is a passing copy, not where the file lives: its vanishing is no sign of a rename.
+    `kept` are digest and size of bytes that are in the home already, where `path` then lies.
     `tags` are added to those that the source has."""
 
     name: str
     path: Path | None = None
     content: bytes | None = None
     uploaded: bool = False
+    kept: tuple[str, int] | None = None
     tags: tuple[str, ...] = ()
 
 

@@ -12,7 +12,6 @@ from rag.errors import Cancelled, RagbookError
 from rag.progress import Event, Stage
 from ui import session, wording
 from ui.frame import boundary
-from ui.library import uploads
 from ui.untrusted import escaped
 from ui.widgets import badge_html, error_card, note
 
@@ -56,7 +55,6 @@ def _draw(notebook: Notebook, job: Job | None) -> None:
             st.session_state["watching"] = job.started
             _running(job)
         elif st.session_state.pop("watching", None) == job.started:
-            uploads.sweep()
             st.rerun()  # the whole page: it has a new snapshot to show, and the polling ends
         else:
             _ended(notebook, job)

@@ -1,23 +1,18 @@
-"""Files from the browser: copied to disk at once, each content once, and let go of in the server's memory."""
+"""Files from the browser: kept in the home at once, each content once, and let go of in the server's memory."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import streamlit as st
-
+from rag.errors import SourceTooLarge
 from ui import session
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-    from rag import Notebook
-    from rag.jobs import Job
+    from rag import Incoming, Notebook
 
 LIMIT_MB = 100
 """The same number as `server.maxUploadSize`: the server and the widget each check their own."""
@@ -31,37 +26,16 @@ def add(notebook: Notebook, files: Sequence[UploadedFile], tags: tuple[str, ...]
 
     The names come from the browser and stay display names only: on disk each file is called by its digest.
     """
-    from rag import Incoming
-
-    sweep()
-    folder = tempfile.TemporaryDirectory(prefix="ragbook-")
-    found: dict[tuple[str, str], Incoming] = {}
-    try:
-        for file in files:
-            digest = hashlib.sha256(file.getbuffer()).hexdigest()
-            path = Path(folder.name) / digest
-            if not path.exists():
-                path.write_bytes(file.getbuffer())
-            found[file.name, digest] = Incoming(file.name, path=path, uploaded=True, tags=tags)
-            _free(file)
-        job = session.start_job(notebook, "add", incoming=list(found.values()))
-    except BaseException:
-        folder.cleanup()
-        raise
-    _folders()[folder.name] = (folder, job)
-
-
-def sweep() -> None:
-    """Remove the temporary folders of jobs that have ended."""
-    for name, (folder, job) in list(_folders().items()):
-        if not job.running and _folders().pop(name, None) is not None:
-            folder.cleanup()
-
-
-@st.cache_resource(show_spinner=False)
-def _folders() -> dict[str, tuple[tempfile.TemporaryDirectory[str], Job]]:
-    """Of the process, not of a session: a closed tab must not take away the files that a running job still reads."""
-    return {}
+    found: dict[tuple[str, tuple[str, int] | None], Incoming] = {}
+    refused: list[tuple[str, str]] = []
+    for file in files:
+        try:
+            one = notebook.receive(file.name, file.getvalue(), tags)
+            found[file.name, one.kept] = one
+        except SourceTooLarge as error:
+            refused.append((file.name, str(error)))
+        _free(file)
+    session.start_job(notebook, "add", incoming=list(found.values()), refused=refused)
 
 
 def _free(file: UploadedFile) -> None:

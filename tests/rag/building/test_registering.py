@@ -11,6 +11,7 @@ from rag.progress import Stage
 from rag.sources.incoming import Incoming
 from rag.sources.rows import Given
 from rag.storage.lease import lease
+from tests.counting import counted
 from tests.doubles import CountingEmbedding, RaisingEmbedding
 from tests.notebooks import file, lying, notebook, opened, text_of
 
@@ -156,3 +157,37 @@ def test_removed_and_added_again_is_the_same_source(tmp_path):
     book.add([file("a.txt", text_of(2, 1))])
     assert [row.source_id for row in book.sources()][1] == before.source_id
     assert model.texts == paid
+
+
+def test_the_bytes_of_an_upload_are_hashed_once_and_written_once(tmp_path):
+    """32 MB of which a page shows one sentence: what else a build reads and writes is small beside them. Written once
+    into the home; then read once, to be sent through a pipe to the process that parses, which reads that."""
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("first.html", "<p>What a first build loads is loaded now.</p>")])
+    content = b"<!-- " + b"hidden words " * (32 * (1 << 20) // 13) + b" --><p>Sentinel omega stands here.</p>"
+    with counted() as io:
+        outcome = book.add([book.receive("page.html", content)])
+    assert outcome.sources.added == 1
+    written, piped = len(content), len(content)
+    assert written + piped <= io["wchar"] < written + 1.5 * piped
+    assert len(content) + piped <= io["rchar"] < len(content) + 1.5 * piped
+
+
+def test_what_was_received_and_is_gone_is_refused(tmp_path):
+    book = notebook(tmp_path, CountingEmbedding())
+    gone, there = book.receive("gone.txt", b"Gone."), book.receive("there.txt", b"Sentinel psi stands here.")
+    gone.path.unlink()
+    outcome = book.add([gone, there])
+    assert outcome.sources.added == 1
+    ((name, reason),) = outcome.failures
+    assert name == "gone.txt"
+    assert "Check that it is still there" in reason
+
+
+def test_an_original_that_was_damaged_before_is_seen_by_the_next_build(tmp_path):
+    book = notebook(tmp_path, CountingEmbedding())
+    one = book.receive("a.txt", b"Sentinel alpha stands here.")
+    register(book.place, [Given("a.txt", *one.kept)])
+    one.path.write_bytes(b"Sentinel omega stands here.")
+    ((_, reason),) = book.build().failures
+    assert "is damaged" in reason

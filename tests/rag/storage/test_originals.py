@@ -11,6 +11,7 @@ from rag.errors import NotWritable, SourceTooLarge
 from rag.storage.digests import MAX_BYTES
 from rag.storage.objects import LocalObjects
 from rag.storage.originals import Originals
+from tests.counting import counted
 from tests.privileges import permissions_count
 
 CONTENT = b"as given\r\n\x00\xff" * 1000
@@ -42,6 +43,15 @@ def test_bytes_and_files_are_kept_by_digest(originals: Originals, source: Path, 
     assert path == tmp_path / "home" / "originals" / sha(CONTENT)[:2] / sha(CONTENT)
     assert path.read_bytes() == CONTENT
     assert files(tmp_path / "home") == [path]
+
+
+@pytest.mark.parametrize("megabytes", [4, 24])
+def test_bytes_are_read_once_and_written_once(originals: Originals, source: Path, megabytes: int) -> None:
+    source.write_bytes(os.urandom(1 << 20) * megabytes)
+    with counted() as io:
+        digest, size = originals.keep(source)
+    assert (io["rchar"] >> 20, io["wchar"] >> 20) == (megabytes, megabytes)
+    assert originals.intact(digest, size)
 
 
 def test_keeping_again_writes_nothing(originals: Originals, source: Path) -> None:
