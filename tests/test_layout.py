@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import rag
+from tests.borders import BORDERS, FOREIGN, swallowing
 from tests.layout import (
     CIRCLES,
     OURS,
@@ -25,6 +26,7 @@ from tests.layout import (
     file_of,
     forbidden,
     imports,
+    module_of,
     modules,
     name_of,
     within,
@@ -217,6 +219,37 @@ def test_the_environment_is_only_read() -> None:
     """But for one word to onnxruntime, before anything could import it."""
     written = [name_of(path) for path in [*RAG, *SCREENS] for _ in writes_of_the_environment(path)]
     assert written == ["rag/__init__.py"]
+
+
+# ---------------------------------------------------------------------- borders
+
+
+def test_what_is_caught_without_being_known_is_raised_again_but_at_the_borders() -> None:
+    """Catch what a call is known to raise. What it may raise besides is a fault of ours, and belongs to the border."""
+    inside = [path for path in [*RAG, *SCREENS] if not within(module_of(path), *FOREIGN)]
+    trees = {module_of(path): ast.parse(path.read_text("utf-8")) for path in inside}
+    swallowed = {f"{module}.{name}" for module, tree in trees.items() for name in swallowing(tree)}
+    assert sorted(swallowed) == sorted(BORDERS)
+
+
+def test_each_way_to_swallow_is_found() -> None:
+    code = """
+def all():
+    try: pass
+    except: pass
+def most():
+    try: pass
+    except (ValueError, Exception): return None
+def quietly():
+    with contextlib.suppress(Exception): pass
+def raised():
+    try: pass
+    except BaseException as error: raise ValueError from error
+def known():
+    try: pass
+    except ValueError: pass
+"""
+    assert sorted(swallowing(ast.parse(code))) == ["all", "most", "quietly"]
 
 
 # ---------------------------------------------------------------------- circles

@@ -92,7 +92,7 @@ def _look(notebook: Notebook, started: float) -> Page:
         except Damaged:
             if outdated(page):
                 continue
-        except Exception:  # noqa: BLE001 the card opens it again, and says there what failed
+        except (RagbookError, OSError):  # the card opens it again, and says there what failed
             return page
         return page
 

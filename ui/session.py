@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 import rag
+from rag.errors import RagbookError
 from rag.settings import check_slug
 from rag.sources.names import free_slug
 
@@ -184,7 +185,7 @@ def warm_up() -> None:
         verdict = of.status().verdict
         if verdict.snapshot is not None:
             opened(of, verdict.snapshot)
-    except Exception:
+    except RagbookError:  # anything else ends this thread with its traceback
         log.warning("Warming up at server start failed; pages will open the index when they need it.", exc_info=True)
     finally:
         settle()

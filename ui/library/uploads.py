@@ -48,5 +48,5 @@ def _free(file: UploadedFile) -> None:
         if context is not None:
             uploaded: Any = get_instance()._uploaded_file_mgr
             uploaded.remove_file(context.session_id, file.file_id)
-    except Exception:
+    except (ImportError, AttributeError, TypeError, KeyError, RuntimeError):  # what a private part that moved can raise
         log.debug("could not free an uploaded file", exc_info=True)

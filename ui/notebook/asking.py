@@ -61,27 +61,31 @@ class Asking:
             self._items.put(error)
 
     def next(self, seconds: float) -> Answer | None:
-        """Collect what comes within `seconds`; the Answer once it is there."""
+        """Collect what comes within `seconds`; the Answer once it is there. Raises what asking did."""
+        item = self._last(seconds)
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def _last(self, seconds: float) -> Answer | Exception | None:
+        """What ended it, if that comes within `seconds`."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             try:
                 item = self._items.get(timeout=left)
             except queue.Empty:
                 return None
-            if isinstance(item, Answer):
+            if not isinstance(item, str):
                 return item
-            if isinstance(item, Exception):
-                raise item
             self.text += item
         return None
 
     def stop(self) -> Answer | None:
-        """Stop asking; the partial answer, if it comes in time."""
+        """Stop asking; the partial answer, if it comes in time. The user has turned away: a failure is not told,
+        and what had come is what there is."""
         self._cancelled.set()
-        try:
-            return self.next(PATIENCE)
-        except Exception:  # noqa: BLE001 the user has turned away: what had come is what there is
-            return None
+        item = self._last(PATIENCE)
+        return item if isinstance(item, Answer) else None
 
 
 def ask(page: Page, number: int, asked: Asked) -> None:
