@@ -32,6 +32,7 @@ from tests.layout import (
     within,
 )
 from tests.mirrors import WITHOUT, without_mirror
+from tests.paths import BY_PATH, joining
 from tests.state import CACHES, DOORS, UNCHANGED, found, kept_by, writes_of_the_environment
 from tests.waiting import CEILING
 
@@ -219,6 +220,33 @@ def test_the_environment_is_only_read() -> None:
     """But for one word to onnxruntime, before anything could import it."""
     written = [name_of(path) for path in [*RAG, *SCREENS] for _ in writes_of_the_environment(path)]
     assert written == ["rag/__init__.py"]
+
+
+# ---------------------------------------------------------------------- where things lie
+
+
+def test_names_of_the_home_are_joined_in_storage_alone() -> None:
+    """Elsewhere ask `Place.files`, `Objects` or `storage.layout` by name; what is moving has a folder of its own, that
+    of the archive being packed."""
+    elsewhere = [path for path in [*RAG, *SCREENS] if not within(module_of(path), *BY_PATH)]
+    joined = [f"{name_of(path)}:{line}" for path in elsewhere for line in joining(ast.parse(path.read_text("utf-8")))]
+    assert joined == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "place.objects.root",
+        "place.folder / 'a'",
+        "self._place.folder / part / 'b'",
+        "place.files.at('a') / 'b'",
+        "place.folder.iterdir()",
+        "place.files.at('a').read_bytes()",
+        "place.originals.path(digest).open()",
+    ],
+)
+def test_each_way_to_join_is_found(code: str) -> None:
+    assert joining(ast.parse(code)) == [1]
 
 
 # ---------------------------------------------------------------------- borders

@@ -31,14 +31,13 @@ def rehearsed(place: Place) -> Iterator[Place]:
         StoreError: the home cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="ragbook-") as folder:
-        copy = Place(LocalObjects(Path(folder) / place.objects.root.name), place.slug)
-        for part in _FIRST:
-            _link(place.folder / part, copy.folder / part)
-        for path in sorted(place.folder.iterdir()) if place.folder.is_dir() else ():
-            if path.is_dir() and path.name not in (*_FIRST, "lease"):
-                _link(path, copy.folder / path.name)
-        for part in (layout.SPACES, layout.ORIGINALS):
-            _link(place.objects.root / part, copy.objects.root / part)
+        home = place.files
+        copy = Place(LocalObjects(Path(folder) / home.at().name), place.slug)
+        own = (place.name(part) for part in _FIRST)
+        rest = (one for one in sorted(home.found(place.name(""), "*")) if home.is_folder(one))
+        late = (one for one in rest if one.rsplit("/", 1)[-1] not in (*_FIRST, "lease"))
+        for name in (*own, *late, layout.SPACES, layout.ORIGINALS):
+            _link(home.at(name), copy.files.at(name))
         yield copy
 
 

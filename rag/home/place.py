@@ -57,7 +57,7 @@ class Place:
         object.__setattr__(self, "spaces", Spaces(self.objects))
         object.__setattr__(self, "admission", Admission(self.spaces))
         object.__setattr__(self, "originals", Originals(self.objects))
-        object.__setattr__(self, "files", Files(self.objects.root))
+        object.__setattr__(self, "files", self.objects.files)
         object.__setattr__(self, "tags", Tags(self.objects, self.slug))
 
     @property

@@ -124,7 +124,7 @@ def _refuse_existing(place: Place) -> None:
 def _staging(objects: LocalObjects, size: int, wait_seconds: float) -> Iterator[LocalObjects]:
     """A folder of the workspace that is gone at the end, together with what had to be made for it and stayed empty.
     Nobody sweeps the workspace meanwhile."""
-    root = objects.root
+    root = objects.files.at()
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
     folder = root / f"{TEMPORARY}import-{uuid.uuid4().hex}"
     try:
@@ -163,7 +163,7 @@ def _unpack(archive: Archive, staging: LocalObjects, slug: str) -> None:
     for name in archive.names():
         within = name.startswith("notebook/")
         inside = layout.in_notebook(slug, name.removeprefix("notebook/")) if within else name
-        target = staging.root / inside
+        target = staging.files.at(inside)
         with translated(name):
             target.parent.mkdir(parents=True, exist_ok=True)
         archive.unpack(name, target)
@@ -204,7 +204,7 @@ def _put_in_place(staged: Place, place: Place, manifest: Manifest, rows: list[So
     space = staged.spaces.folder(manifest.space_fp)
     with contextlib.suppress(AlreadyExists):
         home.create(f"{space}/space.json", staged.objects.get(f"{space}/space.json"))
-    added = _add_paid(staged.objects.root / space / "vectors.bin", home.root / space, place, manifest)
+    added = _add_paid(staged.files.at(f"{space}/vectors.bin"), place.files.at(space), place, manifest)
     with translated(layout.notebook(place.slug)):
         for folder, _, _ in os.walk(staged.folder, topdown=False):
             fsync(Path(folder))

@@ -22,6 +22,7 @@ from rag.errors import AlreadyExists, ConfigError, NotFound, StoreUnavailable
 from rag.storage.aside import set_aside
 from rag.storage.durable import fsync, make_folder
 from rag.storage.failures import translated
+from rag.storage.files import Files
 
 TEMPORARY = ".tmp-"
 """Prefix of files that are not there yet. A crash leaves them; no reader looks at them."""
@@ -83,6 +84,11 @@ class LocalObjects(Objects):
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @property
+    def files(self) -> Files:
+        """The same folder as files by their names."""
+        return Files(self.root)
 
     @cached_property
     def _store(self) -> LocalStore:
