@@ -107,14 +107,12 @@ class Notebook:
 
     def spaces(self) -> list[dict[str, Any]]:
         """The saved spaces of the workspace with how many vectors each has. Imports lancedb."""
-        from rag.tables.vectors import VectorCache
+        from rag.home.vectors import vectors_in
 
-        found = []
-        for space in self.place.spaces.all():
-            folder = self.place.cache_folder(space.fingerprint)
-            vectors = len(VectorCache(folder, space.dimensions))
-            found.append({"fingerprint": space.fingerprint, **asdict(space), "vectors": vectors})
-        return found
+        return [
+            {"fingerprint": space.fingerprint, **asdict(space), "vectors": vectors_in(self.place, space)}
+            for space in self.place.spaces.all()
+        ]
 
     def estimate(self, incoming: Sequence[Incoming] = ()) -> Estimate:
         """What a build would pay for if these files were added too. Keeps nothing, calls nothing; reads the files."""

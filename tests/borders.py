@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-FOREIGN = ("rag.reading", "rag.tables", "rag.upkeep.inspections")
+FOREIGN = ("rag.reading", "rag.tables")
 """Wings that are themselves a border: to parsers of hostile files and to Lance, whose panics are no exceptions of a
 known kind."""
 

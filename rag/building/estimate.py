@@ -29,7 +29,7 @@ from rag.spaces.canary import CANARY_TEXTS
 from rag.spaces.saved import draft
 from rag.spaces.space import Space
 from rag.storage.digests import measured
-from rag.tables.vectors import VectorCache
+from rag.tables.healing import HealingCache
 from rag.text.counting import count
 
 _AT_ONCE = 4096
@@ -141,7 +141,7 @@ def _pieces(texts: Iterable[Text], reads: list[Read]) -> Iterator[Piece]:
 def _lacking(place: Place, space: Space | None, pieces: Iterator[Piece]) -> Iterator[list[str]]:
     """Texts without a vector that passes its check, each once, some at a time."""
     folder = place.cache_folder(space.fingerprint) if space else None
-    cache = VectorCache(folder, space.dimensions) if space and folder and folder.exists() else None
+    cache = HealingCache(folder, space.dimensions) if space and folder and folder.exists() else None
     seen: set[bytes] = set()
     while some := list(islice(pieces, _AT_ONCE)):
         texts = {vector_key(space.fingerprint if space else "", "text", one.embed_text): one.embed_text for one in some}

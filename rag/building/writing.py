@@ -30,7 +30,8 @@ from rag.spaces.recipe import recipe_fingerprint, wanted_recipe
 from rag.spaces.space import Space
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
-from rag.tables.vectors import VectorCache
+from rag.tables.healing import HealingCache
+from rag.tables.tidying import tidy
 
 _LOOKED_UP = 4096
 """Keys looked up in one go, for counting."""
@@ -44,7 +45,7 @@ class Needed:
     already, whether it passes its check or not (`had`), and the cache that has them."""
 
     space: Space
-    cache: VectorCache
+    cache: HealingCache
     total: int
     had: int
 
@@ -75,7 +76,7 @@ def key_of(space: Space, piece: Piece) -> bytes:
 
 def needed(place: Place, reads: Iterable[Read], spool: Spool, space: Space) -> Needed:
     """Count what will be paid for, without calling a model."""
-    cache = VectorCache(place.cache_folder(space.fingerprint), space.dimensions)
+    cache = HealingCache(place.cache_folder(space.fingerprint), space.dimensions)
     seen: set[bytes] = set()
     asked: list[bytes] = []
     had = 0
@@ -116,7 +117,7 @@ def write(
             raise Conflict(DISTURBED)
     attempt.tell(Stage.WRITE, 0, 1)
     with attempt.timed("tidy"):
-        table.tidy()
+        tidy(table)
         need.cache.compact()
     told = tuple(replace(read, embedded=paying.embedded.get(read.row.source_id, 0)) for read in reads)
     return Written(ground, need.space, recipe, table, told, tuple(sample), need.cache.repaired)

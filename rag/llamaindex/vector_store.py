@@ -10,16 +10,7 @@ from typing import Any
 
 import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
-from llama_index.core.schema import (
-    BaseNode,
-    Document,
-    ImageNode,
-    IndexNode,
-    Node,
-    NodeRelationship,
-    RelatedNodeInfo,
-    TextNode,
-)
+from llama_index.core.schema import BaseNode
 from llama_index.core.vector_stores.types import (
     BasePydanticVectorStore,
     MetadataFilters,
@@ -31,13 +22,10 @@ from numpy.typing import NDArray
 
 from rag.errors import NotFound, VectorInvalid
 from rag.llamaindex.filters import matches
-from rag.tables.chunk_rows import ChunkRow
+from rag.llamaindex.nodes import node_of, row_of
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.reader import TableReader
 
-_KINDS: dict[str, type[BaseNode]] = {
-    kind.class_name(): kind for kind in (TextNode, Document, ImageNode, IndexNode, Node)
-}
 _FUSION = 60  # of reciprocal rank fusion: how slowly the weight of a rank falls
 _POOL = 50  # at least so many hits of each kind are fused
 _TEXT_MODES = (VectorStoreQueryMode.TEXT_SEARCH, VectorStoreQueryMode.SPARSE)
@@ -106,7 +94,7 @@ class LanceVectorStore(BasePydanticVectorStore):
         """
         if not nodes:
             return []
-        rows = [_row(node, ordinal) for ordinal, node in enumerate(nodes)]
+        rows = [row_of(node, ordinal) for ordinal, node in enumerate(nodes)]
         with self._lock:
             table = self._open()
             if table is None:
@@ -150,7 +138,7 @@ class LanceVectorStore(BasePydanticVectorStore):
         if table is None:
             return []
         reader = table.reader()
-        return [_node(row) for row in reader.rows_at(_numbers(reader, node_ids, filters))]
+        return [node_of(row) for row in reader.rows_at(_numbers(reader, node_ids, filters))]
 
     def clear(self) -> None:
         """Delete all nodes. The table and its older versions stay."""
@@ -186,7 +174,7 @@ class LanceVectorStore(BasePydanticVectorStore):
         hits = _hits(reader, query, _allowed(reader, query))
         rows = reader.rows_at([number for number, _ in hits])
         return VectorStoreQueryResult(
-            nodes=[_node(row) for row in rows],
+            nodes=[node_of(row) for row in rows],
             similarities=[score for _, score in hits],
             ids=[row.id for row in rows],
         )
@@ -270,53 +258,3 @@ def _numbers(reader: TableReader, node_ids: list[str] | None, filters: MetadataF
         return list(numbers)
     metadata = reader.metadata()
     return [number for number in numbers if matches(filters, metadata[number])]
-
-
-def _row(node: BaseNode, ordinal: int) -> ChunkRow:
-    if node.embedding is None:
-        raise VectorInvalid(f"Node {node.node_id!r} has no embedding; nodes are embedded before they are added.")
-    vector = np.asarray(node.embedding, dtype=np.float64)
-    length = float(np.linalg.norm(vector)) if vector.ndim == 1 else 0.0
-    if not np.isfinite(length) or length == 0.0:
-        raise VectorInvalid(f"The embedding of node {node.node_id!r} is zero or not finite.")
-    rest = node.model_dump(mode="json", exclude={"id_", "embedding", "metadata", "start_char_idx", "end_char_idx"})
-    # The text has its own column; it is put back in _node.
-    text = rest.pop("text", None)
-    if text is None and isinstance(rest.get("text_resource"), dict):
-        text = rest["text_resource"].pop("text", None)
-    rest["class_name"] = node.class_name()
-    rest["has_text"] = text is not None
-    return ChunkRow(
-        id=node.node_id,
-        source_id=node.ref_doc_id or "",
-        ordinal=ordinal,
-        text=text or "",
-        start=getattr(node, "start_char_idx", None),
-        end=getattr(node, "end_char_idx", None),
-        metadata=node.metadata,
-        node=rest,
-        vector=(vector / length).astype(np.float32),
-    )
-
-
-def _node(row: ChunkRow) -> BaseNode:
-    if row.node is None:  # written by the pipeline, not by add()
-        source = {NodeRelationship.SOURCE: RelatedNodeInfo(node_id=row.source_id)}
-        return TextNode(
-            id_=row.id,
-            text=row.text,
-            metadata=dict(row.metadata),
-            relationships=source,
-            start_char_idx=row.start,
-            end_char_idx=row.end,
-        )
-    rest = dict(row.node)
-    kind = _KINDS.get(rest.pop("class_name", ""), TextNode)
-    if rest.pop("has_text", True):
-        if "text" in kind.model_fields:
-            rest["text"] = row.text
-        else:
-            rest["text_resource"] = {**(rest.get("text_resource") or {}), "text": row.text}
-    if "start_char_idx" in kind.model_fields:
-        rest.update(start_char_idx=row.start, end_char_idx=row.end)
-    return kind.from_dict({**rest, "id_": row.id, "metadata": dict(row.metadata)})

@@ -36,7 +36,7 @@ from rag.storage.arrivals import by_turns
 from rag.storage.durable import fsync, make_folder
 from rag.storage.failures import translated
 from rag.storage.objects import TEMPORARY, LocalObjects, open_home
-from rag.tables.vectors import VectorCache
+from rag.tables.healing import HealingCache
 from rag.text.counting import count
 
 _STALE_SECONDS = 24 * 3600
@@ -222,7 +222,7 @@ def _add_paid(file: Path, cache: Path, place: Place, manifest: Manifest) -> int:
     if not file.is_file():
         return 0
     dimensions = place.spaces.get(manifest.space_fp).space.dimensions
-    vectors = VectorCache(cache, dimensions)
+    vectors = HealingCache(cache, dimensions)
     added = 0
     for keys, matrix in read_paid(file, dimensions):
         # What this home has paid for itself stays: an archive adds, it never replaces.

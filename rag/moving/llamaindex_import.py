@@ -33,6 +33,7 @@ from rag.storage.failures import translated
 from rag.storage.stamp import now, writer_name
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
+from rag.tables.tidying import tidy
 from rag.text.counting import count
 from rag.text.languages import detect_each, held
 
@@ -186,7 +187,7 @@ class _Adoption:
         for part in _parts(self._chunks(rows, recipe_fp)):
             table.upsert(part)
             sample += part[:1]
-        table.tidy()
+        tidy(table)
         verify(table, len(self.stored.nodes), sample)
         built = [self._built(row, source) for row, source in zip(rows, self.sources, strict=True)]
         version = place.registry.write(built, self.state.registry)

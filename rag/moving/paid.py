@@ -6,15 +6,14 @@ A file of rows without any header: key (32 bytes), then the vector (d little-end
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from rag.errors import Damaged, StoreError
-from rag.tables.lance import lancedb
-from rag.tables.vectors import TABLE, VectorCache
+from rag.errors import Damaged, NotFound
+from rag.tables.vectors import VectorCache
 
 _KEY = 32
 _AT_ONCE = 4096  # rows
@@ -27,34 +26,19 @@ def write_paid(cache: Path, vectors: npt.NDArray[np.float32], target: Path) -> i
     Found by vector and not by key: the key is made of the text with the headings above it, which the chunk's row does
     not hold in that form.
     """
-    if not (cache / f"{TABLE}.lance").is_dir():
-        return 0
     wanted = {_short(vector) for vector in vectors}
+    written: set[bytes] = set()
     try:
-        paid = VectorCache(cache, vectors.shape[1])
-        keys = _keys_of(cache, vectors.shape[1], wanted)
-        written = 0
+        paid = VectorCache(cache, vectors.shape[1], looking=True)
         with target.open("wb") as writing:
-            for start in range(0, len(keys), _AT_ONCE):
-                # Read once more by key, because only this checks the rows.
-                for key, vector in paid.find(keys[start : start + _AT_ONCE]).items():
-                    if _short(vector) in wanted:
+            for keys, matrix, passed in paid.scan_checked():
+                for key, vector, passes in zip(keys, matrix, passed, strict=True):
+                    if passes and key not in written and _short(vector) in wanted:
                         writing.write(key + vector.astype("<f4").tobytes())
-                        written += 1
-    except (RuntimeError, StoreError):
+                        written.add(key)
+    except (Damaged, NotFound):
         return 0
-    return written
-
-
-def _keys_of(cache: Path, dimensions: int, wanted: Collection[bytes]) -> list[bytes]:
-    table = lancedb.connect(str(cache)).open_table(TABLE)
-    keys: dict[bytes, None] = {}
-    for batch in table.search().select(["key", "vector"]).to_batches(batch_size=_AT_ONCE):
-        matrix = batch.column("vector").flatten().to_numpy().reshape(-1, dimensions)
-        for key, vector in zip(batch.column("key").to_pylist(), matrix, strict=True):
-            if _short(vector) in wanted:
-                keys[key] = None
-    return list(keys)
+    return len(written)
 
 
 def _short(vector: npt.NDArray[np.float32]) -> bytes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +24,10 @@ from rag.tables.chunk_rows import (
 from rag.tables.exact import ExactIndex
 from rag.tables.lance import Expr, col, lancedb
 from rag.tables.lance_errors import reading, writing
-from rag.tables.lance_files import files_of, latest_version, set_aside_torn, shape_of
+from rag.tables.lance_files import files_of, latest_version
 from rag.tables.reader import TableReader
 from rag.tables.text_index import TEXT_INDEX, create_text_index
 
-# `optimize()` copies all data and the whole text index, rebuilding the index copies the index, and a query pays for
-# each row not yet in it (15 to 75 µs) and each fragment. Hence rarely, and each for its own reason.
-_FRAGMENTS_AT_MOST = 32
-_WAITING_AT_LEAST, _WAITING_AT_MOST, _WAITING_SHARE = 64, 2000, 50
-_DELETED_AT_LEAST = 1024
-_KEEP_ALL_VERSIONS = timedelta(days=36500)  # manifests pin old versions: only their owner may retire them
 _ATTEMPTS = 5
 
 
@@ -132,12 +125,6 @@ class ChunkTable:
         reader = self.reader()
         return reader.exact(), reader.ids()
 
-    def full_text(
-        self, query: str, k: int, *, ids: Iterable[str] | None = None, source_ids: Iterable[str] | None = None
-    ) -> list[tuple[str, float]]:
-        """See `TableReader.full_text`."""
-        return self.reader().full_text(query, k, ids=ids, source_ids=source_ids)
-
     def rows(self, ids: Sequence[str], with_vectors: bool = False) -> list[ChunkRow]:
         """See `TableReader.rows`."""
         return self.reader().rows(ids, with_vectors)
@@ -190,7 +177,7 @@ class ChunkTable:
 
     def clear(self) -> int:
         """Delete all rows."""
-        return self._commit(lambda table: table.delete("true").version)
+        return self.commit(lambda table: table.delete("true").version)
 
     def restore(self, version: int) -> int:
         """Make an older version the current one, as a new commit; data is not copied.
@@ -214,26 +201,16 @@ class ChunkTable:
         if version == self._version:
             return version
         files_of(self.path, version)
-        return self._commit(back)
+        return self.commit(back)
 
-    def tidy(self) -> int:
-        """Compact and bring the text index up to date, where it is worth its bytes. Returns the version.
-
-        No old version is removed. A pinned table stays as it is.
-        """
-        if self._pinned:
-            return self._version
+    def unindexed(self) -> int | None:
+        """Rows not in the text index yet; None without a usable index."""
         try:
-            files_of(self.path, self._version)
+            with reading(self.path, self._version):
+                stats = self._table.index_stats(TEXT_INDEX)
         except Damaged:
-            # The index can be made anew from the rows; where it is the rows that are damaged, this fails by name.
-            self.rebuild_text_index()
-        shape = shape_of(self.path, self._version)
-        if shape.fragments > _FRAGMENTS_AT_MOST or shape.deleted > max(_DELETED_AT_LEAST, shape.rows):
-            return self._compact()
-        waiting = self._waiting()
-        limit = max(_WAITING_AT_LEAST, min(shape.rows // _WAITING_SHARE, _WAITING_AT_MOST))
-        return self.rebuild_text_index() if waiting is None or waiting > limit else self._version
+            return None
+        return None if stats is None else int(stats.num_unindexed_rows)
 
     def rebuild_text_index(self) -> int:
         """Make the text index anew from the rows: the repair for a damaged one. Returns the new version."""
@@ -242,7 +219,7 @@ class ChunkTable:
             create_text_index(table)
             return int(table.version)
 
-        return self._commit(rebuild)
+        return self.commit(rebuild)
 
     def rewrite_without(self, source_ids: Sequence[str]) -> int:
         """Write every row anew but those of `source_ids`, so that no file of the new version holds anything of them:
@@ -258,35 +235,7 @@ class ChunkTable:
                 table.add(rest.cast(table.schema))
             return int(table.version)
 
-        self._commit(rewrite)
-        return self.rebuild_text_index()
-
-    def _waiting(self) -> int | None:
-        """Rows not in the text index yet; None without a usable index."""
-        try:
-            with reading(self.path, self._version):
-                stats = self._table.index_stats(TEXT_INDEX)
-        except Damaged:
-            return None  # rebuilt by the caller, which is the repair
-        return None if stats is None else int(stats.num_unindexed_rows)
-
-    def _compact(self) -> int:
-        """All rows into one fragment, then the text index anew."""
-
-        def drop_index(table: Any) -> int:
-            if any(index.name == TEXT_INDEX for index in table.list_indices()):
-                table.drop_index(TEXT_INDEX)
-            return int(table.version)
-
-        def optimize(table: Any) -> int:
-            set_aside_torn(self.path, 0)  # Lance reads every version, and a power cut tears those nobody pinned
-            table.optimize(cleanup_older_than=_KEEP_ALL_VERSIONS)
-            return int(table.version)
-
-        # Without the index: optimize() would copy it twice (moved rows, then merged), would not join fragments that
-        # are in it with such that are not, and passes over a damaged one in silence.
-        self._commit(drop_index)
-        self._commit(optimize)
+        self.commit(rewrite)
         return self.rebuild_text_index()
 
     def _merge(self, rows: Sequence[ChunkRow], gone: Expr | None) -> int:
@@ -299,7 +248,7 @@ class ChunkTable:
                 builder = builder.when_not_matched_by_source_delete(gone)
             return int(builder.execute(arrow).version)
 
-        return self._commit(merge)
+        return self.commit(merge)
 
     def _any(self, rows: Sequence[ChunkRow], gone: Expr) -> bool:
         """Whether the table has rows that match `gone`, or have the id of one of `rows`. Two columns are scanned."""
@@ -315,7 +264,7 @@ class ChunkTable:
             table.add(arrow)
             return int(table.version)
 
-        return self._commit(append)
+        return self.commit(append)
 
     def _delete(self, column: str, values: Sequence[str]) -> int:
         # No value that cannot be encoded is in the table.
@@ -323,13 +272,15 @@ class ChunkTable:
         if not wanted:
             self._check_writable()
             return self._version
-        return self._commit(lambda table: table.delete(col(column).isin(wanted)).version)
+        return self.commit(lambda table: table.delete(col(column).isin(wanted)).version)
 
     def _check_writable(self) -> None:
         if self._pinned:
             raise NotWritable(f"{self.path.name} is opened at version {self._version}, which never changes.")
 
-    def _commit(self, write: Callable[[Any], int]) -> int:
+    def commit(self, write: Callable[[Any], int]) -> int:
+        """Give Lance's table to `write`, which makes a commit and returns its version; again where another writer was
+        first. Returns the new version."""
         self._check_writable()
         with self._lock:
             for attempt in range(1, _ATTEMPTS + 1):

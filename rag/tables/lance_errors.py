@@ -1,4 +1,8 @@
-"""What Lance raises while a table is read or written, told as errors of Ragbook."""
+"""What Lance raises while a table is read or written, told as errors of Ragbook: the border to Lance.
+
+Lance's errors are of any kind, a panic inside it is not even an `Exception`, and most say what happened in their text
+alone. Here, and nowhere else, that text is looked at.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +12,34 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rag.errors import Conflict, Damaged, DiskFull, NotWritable, RagbookError, StoreError
+from rag.storage.failures import translate
 from rag.tables.lance_files import files_of, latest_version
+from rag.tables.refusals import refusal
+
+_FULL = ("no space left", "quota exceeded", "file too large")
+_FORBIDDEN = ("permission denied", "read-only file system", "operation not permitted")
+_OTHERS = ("commit conflict", "too many concurrent writers", "incompatible transaction")
 
 
 @contextmanager
-def reading(path: Path, version: int | None) -> Iterator[None]:
-    """Turns what Lance raises while reading into `Damaged`, naming the file where the manifest tells which it is."""
-    with _translated(path, version, Damaged, "cannot be read"):
+def reading(path: Path, version: int | None, name: str = "") -> Iterator[None]:
+    """Turns what Lance raises while reading into `Damaged`, naming the file where the manifest tells which it is; what
+    the system refused into `NotWritable` or `StoreUnavailable`. `name` is what the table is called, `path.name` unless
+    given."""
+    with _translated(path, version, name, Damaged, "cannot be read"):
         yield
 
 
 @contextmanager
-def writing(path: Path, version: int | None = None) -> Iterator[None]:
-    """Turns what Lance raises while writing into `DiskFull`, `NotWritable`, `Conflict`, `Damaged` or `StoreError`."""
-    with _translated(path, version, StoreError, "could not be written"):
+def writing(path: Path, version: int | None = None, name: str = "") -> Iterator[None]:
+    """Turns what Lance raises while writing into `DiskFull`, `NotWritable`, `StoreUnavailable`, `Conflict`, `Damaged`
+    or `StoreError`. `name` as in `reading`."""
+    with _translated(path, version, name, StoreError, "cannot be written"):
         yield
 
 
 @contextmanager
-def _translated(path: Path, version: int | None, otherwise: type[StoreError], failed: str) -> Iterator[None]:
+def _translated(path: Path, version: int | None, name: str, otherwise: type[StoreError], failed: str) -> Iterator[None]:
     try:
         yield
     except RagbookError:
@@ -34,20 +47,23 @@ def _translated(path: Path, version: int | None, otherwise: type[StoreError], fa
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # a panic inside Lance is no Exception
-        raise _failure(path, version, error, otherwise, failed) from error
+        raise _failure(path, version, name or path.name, error, otherwise, failed) from error
 
 
 def _failure(
-    path: Path, version: int | None, error: BaseException, otherwise: type[StoreError], failed: str
+    path: Path, version: int | None, name: str, error: BaseException, otherwise: type[StoreError], failed: str
 ) -> StoreError:
+    refused = refusal(error)
+    if refused is not None:
+        return translate(refused, name)
     text = str(error)
     lowered = text.lower()
-    if any(sign in lowered for sign in ("no space left", "quota exceeded", "file too large")):
-        return DiskFull(f"The disk is full: {path} could not be written. Free some space and try again.")
-    if any(sign in lowered for sign in ("permission denied", "read-only file system", "operation not permitted")):
-        return NotWritable(f"No permission for {path}. Check who owns the folder and whether it is read-only.")
-    if any(sign in lowered for sign in ("commit conflict", "too many concurrent writers", "incompatible transaction")):
-        return Conflict(f"Another writer kept changing {path.name}. Try again.")
+    if any(sign in lowered for sign in _FULL):
+        return DiskFull(f"No space left while writing {name}. Free some space and try again; what was saved is safe.")
+    if any(sign in lowered for sign in _FORBIDDEN):
+        return NotWritable(f"No permission for {name}. Check the owner and mode of the home folder.")
+    if any(sign in lowered for sign in _OTHERS):
+        return Conflict(f"Another process changed {name} at the same moment. Try again.")
     try:
         newest = latest_version(path)
         for one in (version, newest):
@@ -55,6 +71,10 @@ def _failure(
                 files_of(path, one)
     except StoreError as found:
         return found
-    # Without the place in Lance's own source where it failed.
-    first = re.sub(r", /\S+\.rs:\d+.*", "", text.splitlines()[0] if text else type(error).__name__).rstrip(".")
-    return otherwise(f"{path.name} {failed}: {first[:300]}.")
+    return otherwise(f"{name} {failed}: {_first_line(error)}.")
+
+
+def _first_line(error: BaseException) -> str:
+    """What failed, without the place in Lance's own source where it did."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return re.sub(r", /\S+\.rs:\d+.*", "", line)[:300].rstrip(".")

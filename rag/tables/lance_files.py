@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.errors import Damaged, DiskFull, NotWritable, StoreError
+from rag.errors import Damaged, StoreError
+from rag.storage.failures import translate
 from rag.tables.lance_manifest import LanceManifest, TableShape, Torn
+from rag.tables.refusals import refusal
 
 _LAST = 2**64 - 1
 _LONGEST = 64 * 2**20  # a manifest is a few kilobytes; anything longer is not one and is not read into memory
@@ -113,10 +114,8 @@ def sync(folder: Path, files: Iterable[TableFile]) -> None:
 
 def os_failure(error: OSError, path: str) -> StoreError:
     """The store error that `error`, met at `path`, comes to."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(f"The disk is full: {path} could not be written. Free some space and try again.")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return NotWritable(f"No permission for {path}. Check who owns the folder and whether it is read-only.")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+        return translate(error, path)
     if error.errno == errno.ENOENT:
         return Damaged(f"{path} is missing.")
     return Damaged(f"{path} cannot be read: {error.strerror or error}.")
@@ -199,8 +198,7 @@ def clear_the_way(folder: Path, wanted: int, error: BaseException) -> bool:
 
     Raises OSError.
     """
-    refused = re.search(r"os error (\d+)", str(error))
-    if refused and int(refused[1]) not in (errno.ENOENT, errno.EISDIR):
+    if refusal(error) is not None:
         return False
     if set_aside_torn(folder, wanted):
         return True

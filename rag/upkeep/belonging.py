@@ -153,8 +153,13 @@ def _shelves(place: Place, manifests: Sequence[Manifest]) -> Iterator[Shelf]:
                 "whose vectors lie there. Run doctor --repair, or move the folder out of the home."
             )
         dimensions, tokenizers = known[space_fp]
-        cached = VectorCache(folder, dimensions).addresses()
-        vectors = {key: _short(vector) for key, vector in cached}
+        cached = VectorCache(folder, dimensions, looking=True).scan_checked()
+        # Also of rows that fail their check: they are of somebody, too.
+        vectors = {
+            key: _short(vector.tobytes())
+            for keys, matrix, _ in cached
+            for key, vector in zip(keys, matrix, strict=True)
+        }
         yield Shelf(folder, space_fp, dimensions, tokenizers, vectors)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,10 @@ import numpy.typing as npt
 from rag.errors import Damaged, NotFound, StoreError
 from rag.home.place import Place
 from rag.manifest import Manifest
-from rag.tables.lance import lancedb
+from rag.storage import layout
 from rag.tables.lance_files import shape_of
 from rag.tables.reader import TableReader
-from rag.tables.vectors import TABLE
+from rag.tables.vectors import VectorCache
 
 _ROWS_AT_ONCE = 16_384
 _SAMPLE = 256
@@ -85,23 +84,24 @@ class CacheLook:
 
 def look_at_cache(folder: Path, dimensions: int, *, deep: bool) -> CacheLook:
     """The vector cache in `folder`. All keys are read; `deep` reads the vectors too and compares their CRC-32."""
-    if not (folder / f"{TABLE}.lance").exists():
-        return CacheLook(0, 0, "is missing.")
     try:
-        table = lancedb.connect(str(folder)).open_table(TABLE)
-        rows = int(table.count_rows())
-        found = table.search().select(["key"]).to_arrow()["key"]
+        cache = VectorCache(folder, dimensions, looking=True)
+        rows, found = len(cache), cache.keys()
         if len(found) != rows:
             return CacheLook(0, 0, f"gives {len(found):,} of {rows:,} rows.")
         if not deep:
             return CacheLook(len(found.unique()))
         good: set[bytes] = set()
         bad: set[bytes] = set()
-        for keys, passed in _checked(table, dimensions):
+        for keys, _, passed in cache.scan_checked():
             for key, passes in zip(keys, passed, strict=True):
                 (good if passes else bad).add(key)
-    except Exception as error:  # noqa: BLE001 - a panic inside Lance is no kind of RuntimeError
-        return CacheLook(0, 0, f"cannot be read: {(str(error).splitlines() or [type(error).__name__])[0][:200]}.")
+    except NotFound:
+        return CacheLook(0, 0, "is missing.")
+    except Damaged as error:
+        name = f"{layout.SPACES}/{folder.name}/{layout.VECTORS_TABLE} "
+        told = str(error)
+        return CacheLook(0, 0, told.removeprefix(name) if told.startswith(name) else f"cannot be read. {told}")
     return CacheLook(len(good), len(bad - good))
 
 
@@ -115,22 +115,10 @@ def different_texts(place: Place, manifest: Manifest) -> int:
 
 
 def cached_keys(folder: Path, dimensions: int) -> set[bytes]:
-    """Keys of the cached vectors that pass their check; none where the table cannot be read. Reads all vectors."""
+    """Keys of the cached vectors that pass their check; what could be read, where the table is damaged. Reads all
+    vectors."""
     found: set[bytes] = set()
-    if not (folder / f"{TABLE}.lance").exists():
-        return found
-    try:
-        for keys, passed in _checked(lancedb.connect(str(folder)).open_table(TABLE), dimensions):
+    with suppress(Damaged, NotFound):
+        for keys, _, passed in VectorCache(folder, dimensions, looking=True).scan_checked():
             found.update(key for key, good in zip(keys, passed, strict=True) if good)
-    except Exception:  # noqa: BLE001 - a panic inside Lance is no kind of RuntimeError; what was read counts
-        return found
     return found
-
-
-def _checked(table: lancedb.Table, dimensions: int) -> Iterator[tuple[list[bytes], list[bool]]]:
-    """Keys, and whether each row's checksum is right, batch by batch."""
-    for batch in table.search().select(["key", "vector", "crc"]).to_batches(batch_size=_ROWS_AT_ONCE):
-        matrix = batch["vector"].flatten().to_numpy().reshape(-1, dimensions)
-        rows = zip(batch["key"].to_pylist(), batch["crc"].to_pylist(), matrix, strict=True)
-        passed = [key is not None and zlib.crc32(vector.tobytes(), zlib.crc32(key)) == crc for key, crc, vector in rows]
-        yield batch["key"].to_pylist(), passed

@@ -27,8 +27,8 @@ from rag.spaces.saved import draft
 from rag.spaces.space import Space
 from rag.storage import layout
 from rag.storage.failures import translated
+from rag.tables.healing import HealingCache
 from rag.tables.lance_files import clear_the_way
-from rag.tables.vectors import VectorCache
 from rag.text.counting import count
 from rag.upkeep.doctor import examine
 from rag.upkeep.findings import Finding
@@ -187,7 +187,7 @@ class _Repair:
                 self.done.append(f"{finding.files[0]} was left: no intact snapshot is of its space.")
                 continue
             space = Space(**owners[0].recipe["embedder"])
-            cache = VectorCache(folder, space.dimensions)
+            cache = HealingCache(folder, space.dimensions)
             vectors = vectors_in_index(self.place, self.config, owners, self._read(), space.fingerprint)
             filled = refill(cache, space.fingerprint, vectors)
             if cache.repaired:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 from rag.errors import Damaged, NotFound, RagbookError
 from rag.home.place import Place
+from rag.home.vectors import vectors_in
 from rag.manifest import Manifest
 from rag.spaces.space import Space
 from rag.storage import layout
 from rag.storage.failures import translated
 from rag.storage.ledger import Ledger
 from rag.storage.objects import TEMPORARY
-from rag.tables.vectors import VectorCache
 from rag.text.counting import count
 
 
@@ -72,7 +72,7 @@ def _found(place: Place, fingerprint: str) -> Space:
 
 def _looked_at(place: Place, space: Space) -> Removal:
     """What deleting would mean; raises where the space is in use."""
-    vectors = len(VectorCache(place.cache_folder(space.fingerprint), space.dimensions))
+    vectors = vectors_in(place, space)
     tokens, cost = _paid(place, space, vectors)
     known = "tokens unknown" if tokens is None else f"about {count(tokens, 'token')}"
     price = "at an unknown price" if cost is None else "free of charge" if cost == 0.0 else f"about ${cost:,.6f}"

@@ -44,7 +44,7 @@ def secret_of(model, *names) -> Secret:
 def cached(home) -> set[bytes]:
     """Keys of every cached vector."""
     folders = [path.parent for path in home.rglob("vectors.lance")]
-    return {key for folder in folders for key, _ in VectorCache(folder, 64).addresses()}
+    return {key for folder in folders for key in VectorCache(folder, 64).keys().to_pylist()}
 
 
 def forget_all_but_the_newest(book):

@@ -201,7 +201,7 @@ def test_a_model_that_knows_no_chinese_cannot_reorder_what_words_found(tmp_path)
     assert set(snapshot.table.reader().languages()) == {"zh"}
     for question in ("古代的图书馆", "谁在改变世界？", "伟大的中国建筑"):
         passages = snapshot.search(question, 10).passages
-        by_words = [name for name, _ in snapshot.table.full_text(question, 10)]
+        by_words = [name for name, _ in snapshot.table.reader().full_text(question, 10)]
         assert by_words
         assert [one.chunk_id for one in passages][: len(by_words)] == by_words
         assert len(passages) == len(CHINESE)
@@ -237,4 +237,4 @@ def test_sources_of_several_languages_are_each_found_in_their_own(tmp_path):
     assert sorted(reader.languages()) == ["de", "en", "zh"]
     names = dict(zip(reader.ids(), reader.languages(), strict=True))
     for question, language in (("Bibliothek", "de"), ("library", "en"), ("图书馆", "zh")):
-        assert [names[one] for one, _ in opened(book).table.full_text(question, 5)] == [language]
+        assert [names[one] for one, _ in opened(book).table.reader().full_text(question, 5)] == [language]

@@ -30,7 +30,7 @@ def test_it_holds_what_the_home_holds_and_nothing_done_to_it_reaches_the_home(tm
         (space,) = stand.spaces.all()
         assert isinstance(space, Space)
         cache = VectorCache(root / stand.spaces.folder(space.fingerprint), space.dimensions)
-        cache.rewrite_without([key for key, _ in cache.addresses()])
+        cache.rewrite_without(cache.keys().to_pylist())
         assert len(cache) == 0
         stand.registry.write(rows[:1], version)
         assert latest_version(stand.registry.path) > latest_version(place.registry.path)

@@ -99,10 +99,10 @@ def test_many_writes_do_not_pile_up(registry: Registry) -> None:
 
 
 def test_a_version_that_is_not_there_is_damage(registry: Registry) -> None:
-    with pytest.raises(Damaged, match=r"sources\.lance version 3 cannot be read"):
+    with pytest.raises(Damaged, match=r"is missing \(version 3\)"):
         registry.rows(3)
     version = registry.write(ROWS, None)
-    with pytest.raises(Damaged, match=f"version {version + 5} cannot be read"):
+    with pytest.raises(Damaged, match=rf"is missing \(version {version + 5}\)"):
         registry.rows(version + 5)
 
 
@@ -110,7 +110,7 @@ def test_a_version_that_is_not_there_is_damage(registry: Registry) -> None:
 def test_missing_files_are_damage(which: str, registry: Registry) -> None:
     version = registry.write(ROWS, None)
     shutil.rmtree(registry.path if which == "everything" else registry.path / which)
-    with pytest.raises(Damaged, match=f"version {version} cannot be read"):
+    with pytest.raises(Damaged, match="is missing"):
         registry.rows(version)
 
 

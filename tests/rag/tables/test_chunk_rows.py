@@ -85,8 +85,8 @@ def test_half_a_surrogate_pair_is_refused_and_never_found(table: ChunkTable) -> 
     version = table.version
     assert table.delete([half]) == table.delete_sources([half]) == table.replace([half], []) == version
     assert table.rows([half]) == table.rows_of_source(half) == []
-    assert table.full_text(half + "dog " + half, 5)[0][0] == "a"
-    assert table.full_text(half, 5) == []
+    assert table.reader().full_text(half + "dog " + half, 5)[0][0] == "a"
+    assert table.reader().full_text(half, 5) == []
 
 
 def test_what_is_no_json_or_no_number_is_refused(table: ChunkTable) -> None:

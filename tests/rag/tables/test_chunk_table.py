@@ -11,6 +11,7 @@ import pytest
 from rag.errors import AlreadyExists, Damaged, NotWritable, StoreError, VectorInvalid
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of, shape_of
+from rag.tables.tidying import tidy
 from tests.tables import many, reopened, row, vector, written
 
 SQL = ["o'brien", '"q"', "x' OR '1'='1", "'; DROP TABLE t; --", "\\'", "%", "null", "`b`", "$1", "?", "", " ", "a\0b"]
@@ -22,7 +23,7 @@ def test_values_are_never_sql(table: ChunkTable, odd: str) -> None:
     others = {one for one in SQL if one != odd}
     first = table.version
     assert [found.id for found in table.rows_of_source(odd)] == [odd]
-    assert table.full_text("dog", 50, source_ids=[odd], ids=[odd])[0][0] == odd
+    assert table.reader().full_text("dog", 50, source_ids=[odd], ids=[odd])[0][0] == odd
     acts: list[Callable[[], int]] = [
         lambda: table.delete([odd]),
         lambda: table.delete_sources([odd]),
@@ -91,7 +92,7 @@ def test_the_same_build_twice_reads_the_same(tmp_path: Path) -> None:
         table = ChunkTable.create(tmp_path / name, "t", 8, "")
         table.replace(["a", "b"], many("a", 300) + many("b", 300))
         table.replace(["a"], many("a", 250))
-        table.tidy()
+        tidy(table)
         reader = table.reader()
         found.append((reader.ids(), reader.nearest(vector(3), 20), reader.matching("w3 w5", 20)))
     assert found[0] == found[1]
@@ -102,10 +103,10 @@ def test_ten_more_rows_write_little(tmp_path: Path) -> None:
     table.replace(
         ["big"], [row(f"{n:064d}", "big", f"word{n % 991} and more", vector=vector(n, 384)) for n in range(5000)]
     )
-    table.tidy()
+    tidy(table)
     before = written(tmp_path)
     table.replace(["new"], [row(f"new{n:061d}", "new", vector=vector(n, 384)) for n in range(10)])
-    table.tidy()
+    tidy(table)
     after = written(tmp_path)
     assert sum(size for name, size in after.items() if name not in before) < 40_000
 
@@ -143,7 +144,7 @@ def test_a_pinned_table_never_changes(table: ChunkTable) -> None:
     for write in writes:
         with pytest.raises(NotWritable, match="never changes"):
             write()
-    assert pinned.tidy() == version
+    assert tidy(pinned) == version
     assert (pinned.version, pinned.count, table.count) == (version, 3, 0)
 
 
@@ -168,34 +169,42 @@ def index_folders(table: ChunkTable) -> set[str]:
 def test_tidy_leaves_small_changes_alone_and_indexes_large_ones(table: ChunkTable) -> None:
     table.upsert(many("s", 60))
     before = table.version
-    assert table.tidy() == before
+    assert tidy(table) == before
     table.upsert(many("t", 100))
     index = index_folders(table)
-    assert table.tidy() == before + 2
+    assert tidy(table) == before + 2
     assert index_folders(table) != index
-    assert table.tidy() == before + 2
-    assert len(table.full_text("dog", 1000)) == 160
+    assert tidy(table) == before + 2
+    assert len(table.reader().full_text("dog", 1000)) == 160
 
 
 def test_tidy_lets_more_rows_wait_in_a_large_table(table: ChunkTable) -> None:
     table.upsert(many("s", 5000))
-    table.tidy()
+    tidy(table)
     table.upsert(many("t", 100))
     before = table.version
-    assert table.tidy() == before
+    assert tidy(table) == before
     table.upsert(many("u", 10))
-    assert table.tidy() == before + 2
+    assert tidy(table) == before + 2
 
 
 def test_tidy_compacts_many_fragments_and_keeps_every_version(table: ChunkTable) -> None:
     counts = {}
     for n in range(40):
         counts[table.replace([f"s{n}"], many(f"s{n}", 2))] = 2 * (n + 1)
-    before = (set(table.reader().ids()), table.reader().nearest(vector(1), 5)[0][1], len(table.full_text("dog", 99)))
-    table.tidy()
+    before = (
+        set(table.reader().ids()),
+        table.reader().nearest(vector(1), 5)[0][1],
+        len(table.reader().full_text("dog", 99)),
+    )
+    tidy(table)
     shape = shape_of(table.path, table.version)
     assert (shape.fragments, shape.deleted) == (1, 0)
-    after = (set(table.reader().ids()), table.reader().nearest(vector(1), 5)[0][1], len(table.full_text("dog", 99)))
+    after = (
+        set(table.reader().ids()),
+        table.reader().nearest(vector(1), 5)[0][1],
+        len(table.reader().full_text("dog", 99)),
+    )
     assert after == before
     for version, count in counts.items():
         assert reopened(table, version).count == count
@@ -206,7 +215,7 @@ def test_tidy_clears_out_deleted_rows(table: ChunkTable) -> None:
     table.replace(["a", "b"], many("a", 1500) + many("b", 200))
     table.delete_sources(["a"])
     assert shape_of(table.path, table.version).deleted == 1500
-    table.tidy()
+    tidy(table)
     assert shape_of(table.path, table.version).deleted == 0
     assert table.count == 200
 
@@ -214,7 +223,7 @@ def test_tidy_clears_out_deleted_rows(table: ChunkTable) -> None:
 @pytest.mark.parametrize("garbage", [False, True])
 def test_compaction_survives_a_damaged_text_index(table: ChunkTable, garbage: bool) -> None:
     table.upsert(many("s", 300))
-    table.tidy()
+    tidy(table)
     for n in range(35):
         table.upsert(many(f"n{n}", 2))
     for file in files_of(table.path, table.version):
@@ -223,16 +232,16 @@ def test_compaction_survives_a_damaged_text_index(table: ChunkTable, garbage: bo
             if garbage:
                 (table.path / file.path).write_bytes(b"x" * file.size)
     opened = reopened(table)
-    opened.tidy()
+    tidy(opened)
     assert shape_of(opened.path, opened.version).fragments == 1
-    assert len(opened.full_text("dog", 1000)) == 370
+    assert len(opened.reader().full_text("dog", 1000)) == 370
 
 
 def test_a_table_without_a_text_index_gets_one(table: ChunkTable) -> None:
     lancedb.connect(table.path.parent).open_table("t").drop_index("text_idx")
     opened = reopened(table)
     opened.upsert(many("s", 3))
-    opened.tidy()
+    tidy(opened)
     assert index_folders(opened)
 
 

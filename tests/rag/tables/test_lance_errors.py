@@ -10,6 +10,7 @@ from rag.errors import Conflict, Damaged, DiskFull, NotWritable, StoreError
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_errors import writing
 from rag.tables.lance_files import files_of
+from rag.tables.tidying import tidy
 from tests.tables import many, vector
 
 
@@ -22,7 +23,7 @@ def read_all(folder: Path, version: int | None) -> None:
 
 def test_every_lost_or_torn_file_is_named(table: ChunkTable, tmp_path_factory: pytest.TempPathFactory) -> None:
     table.replace(["a"], many("a", 300))
-    table.tidy()
+    tidy(table)
     table.replace(["a"], many("a", 200))
     version = table.upsert(many("b", 5))
     for file in files_of(table.path, version):

@@ -15,6 +15,7 @@ from rag.errors import Damaged, DiskFull, NotWritable
 from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import TableFile, files_of, latest_version, os_failure, set_aside_torn, shape_of, sync
+from rag.tables.tidying import tidy
 
 LAST = 2**64 - 1
 
@@ -39,7 +40,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table.delete_sources(["s5"])
     for n in range(35):
         table.upsert(chunks(f"new{n}", 2))
-    table.tidy()
+    tidy(table)
     table.replace(["s9"], chunks("s9", 3, "bird"))
     table.delete([f"s{n}-1" for n in range(10, 40)])
     return folder / "t.lance"

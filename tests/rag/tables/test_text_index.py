@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rag.errors import Damaged
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.lance_files import files_of
+from rag.tables.tidying import tidy
 from tests.tables import many, reopened, row
 
 ODD_QUERIES = [
@@ -36,19 +37,21 @@ def test_any_text_is_a_query(table: ChunkTable, indexed: bool) -> None:
         lancedb.connect(table.path.parent).open_table("t").drop_index("text_idx")
         table = reopened(table)
     for query in ODD_QUERIES:
-        assert table.full_text(query, 5) == []
-    assert [name for name, _ in table.full_text('"dog" OR (runs*)', 5)] == ["1"]
-    assert {name for name, _ in table.full_text("cats, dog", 5)} == {"1", "2"}
-    assert [name for name, _ in table.full_text("bar", 5)] == ["3"]
-    assert [name for name, _ in table.full_text("AND", 5)] == ["2"]  # common words are asked for where nothing else is
-    assert table.full_text("dog", 0) == []
-    assert all(score > 0 for _, score in table.full_text("dog cat foo", 5))
+        assert table.reader().full_text(query, 5) == []
+    assert [name for name, _ in table.reader().full_text('"dog" OR (runs*)', 5)] == ["1"]
+    assert {name for name, _ in table.reader().full_text("cats, dog", 5)} == {"1", "2"}
+    assert [name for name, _ in table.reader().full_text("bar", 5)] == ["3"]
+    assert [name for name, _ in table.reader().full_text("AND", 5)] == [
+        "2"
+    ]  # common words are asked for where nothing else is
+    assert table.reader().full_text("dog", 0) == []
+    assert all(score > 0 for _, score in table.reader().full_text("dog cat foo", 5))
 
 
 @settings(max_examples=60)
 @given(query=st.text(alphabet=st.characters(exclude_categories=[]), max_size=40))
 def test_no_query_raises(searchable: ChunkTable, query: str) -> None:
-    assert isinstance(searchable.full_text(query, 3), list)
+    assert isinstance(searchable.reader().full_text(query, 3), list)
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +108,18 @@ SENTENCES = {
     ],
 )
 def test_words_of_many_languages_are_found(searchable: ChunkTable, query: str, name: str) -> None:
-    assert name in [found for found, _ in searchable.full_text(query, 3)]
+    assert name in [found for found, _ in searchable.reader().full_text(query, 3)]
 
 
 def test_a_lost_text_index_is_named_and_made_anew(table: ChunkTable) -> None:
     table.upsert(many("s", 300))
-    table.tidy()
+    tidy(table)
     lost = next(file for file in files_of(table.path, table.version) if file.path.startswith("_indices"))
     for path in (table.path / lost.path).parent.iterdir():
         path.unlink()
     broken = reopened(table)
     assert broken.rows(["s-7"])[0].id == "s-7"
     with pytest.raises(Damaged, match=r"_indices/.* missing"):
-        broken.full_text("dog", 3)
+        broken.reader().full_text("dog", 3)
     broken.rebuild_text_index()
-    assert len(broken.full_text("dog", 1000)) == 300
+    assert len(broken.reader().full_text("dog", 1000)) == 300
