@@ -37,9 +37,8 @@ CACHES = (
     "rag.reading.sandbox.available",
     "rag.storage.ledger._writer",
     "rag.text.analysis._stemmer",
-    "rag.text.stopwords._folder",
     "rag.text.stopwords._latin",
-    "rag.text.stopwords.stop_words",
+    "rag.text.stopwords._lists",
     "ui.session._code",
     # of their arguments alone
     "rag.asking.coverage._likeness",

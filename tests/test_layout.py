@@ -69,6 +69,7 @@ PURE = (
         "rag.errors",
         "rag.progress",
         "rag.outcome",
+        "rag.text.scripts",
         "rag.text.words",
     ),
     *("rag.sources.names", "rag.home.journal", "rag.spaces.choices", "rag.tables.lance_manifest"),

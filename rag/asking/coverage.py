@@ -16,15 +16,15 @@ from typing import NamedTuple
 
 from rag.tables.frequencies import Frequencies
 from rag.text.analysis import asked_words, terms
+from rag.text.bm25 import saturated
+from rag.text.sentences import sentences
 from rag.text.stopwords import question_language
-from rag.text.words import sentences
 
 _READ, _SENTENCES = 5, 60
 """Passages that are quoted from, best first, and sentences of them."""
 _SHORTEST, _LEAST_PREFIX = 4, 0.5
 _INSIDE, _SHORTEST_INSIDE = 0.7, 5
 _LEAST_LIKENESS = 0.8
-_K1, _B = 1.2, 0.75  # BM25, as Lance has them
 _NAMES = 2
 _TOKEN = re.compile(r"[^\W_]+(?:[.'’_-][^\W_]+)*")
 _SENTENCE_END = re.compile(r"[.!?:]\W*$")
@@ -133,6 +133,8 @@ def _likeness(one: str, other: str) -> float:
 
 
 def _bm25(asked: Sequence[Sequence[str]], weights: Sequence[float], found: Counter[str], average: float) -> float:
-    damping = _K1 * (1 - _B + _B * found.total() / max(average, 1.0))
+    length = found.total()
     times = [max(found[term] for term in word) for word in asked]
-    return sum(weight * (1 + _K1) * tf / (tf + damping) for weight, tf in zip(weights, times, strict=True))
+    return sum(
+        weight * saturated(tf, length, max(average, 1.0)) for weight, tf in zip(weights, times, strict=True) if tf
+    )

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rag.citing.answer import Citation, Passage
-from rag.text.words import content_words, sentences
+from rag.text.sentences import unbroken
+from rag.text.words import content_words
 
 if TYPE_CHECKING:
     from rag.models.embedder import Embedder
@@ -23,10 +24,6 @@ _RANK_COST = 0.05
 _NEIGHBOUR = 0.1
 _WORTH = 0.75
 """A sentence beyond the third is quoted when it scores at least this share of the best one."""
-_ABBREVIATED = re.compile(
-    r"(?:^|[\s(.“\"'-])(?:[A-Z]|St|No|Mt|Ft|Gen|Col|Lt|Sgt|Capt|Prof|Rev|Hon|Gov|Sen|Rep|Mrs|Ms|ca|Nr|bzw|Fig|Vol|Abs)\.$"
-)
-"""What ends in such a word is no whole sentence: `Nicholas E.` goes on."""
 
 
 class Extract(NamedTuple):
@@ -70,7 +67,7 @@ def extract(
     candidates = [
         _Candidate(passage, start, end)
         for passage in passages[:_PASSAGES]
-        for begin, stop in _sentences(passage.text)
+        for begin, stop in unbroken(passage.text)
         for start, end in _pieces(passage.text, begin, stop)
         if any(char.isalpha() for char in passage.text[start:end])
     ][:_SENTENCES_AT_MOST]
@@ -117,20 +114,6 @@ def _ahead(candidates: Sequence[_Candidate], scores: Sequence[float]) -> float:
         if not (words <= best or best <= words):  # two chunks may hold the same sentence
             return scores[order[0]] - scores[at]
     return scores[order[0]]
-
-
-def _sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Character ranges of the sentences, those that an initial or a title cut in two as one."""
-    begun: tuple[int, int] | None = None
-    for start, end in sentences(text):
-        if begun and _ABBREVIATED.search(text[begun[0] : begun[1]]) and "\n" not in text[begun[1] : start]:
-            begun = begun[0], end
-            continue
-        if begun:
-            yield begun
-        begun = start, end
-    if begun:
-        yield begun
 
 
 def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

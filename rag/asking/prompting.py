@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rag.asking.neighbours import WIDENED
 from rag.errors import ContextTooLong
 from rag.models.windows import token_counter
-from rag.text.words import sentences
+from rag.text.sentences import sentences
 
 if TYPE_CHECKING:
     from llama_index.core.base.llms.types import ChatMessage

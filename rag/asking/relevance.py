@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rag.asking.coverage import coverage
 from rag.tables.frequencies import Frequencies
-from rag.text.scripts import NOT_LATIN, SPACELESS
+from rag.text.scripts import NOT_LATIN, SPACELESS, is_latin
 from rag.text.stopwords import question_language
 from rag.text.words import content_words
 
@@ -33,7 +33,6 @@ _ENGLISH = re.compile(
     r"\b(?:the|what|which|who|whom|whose|when|where|why|how|of|did|does|do|is|are|were|from|about|with)\b",
     re.IGNORECASE,
 )
-_AFTER_LATIN = "\u0250"  # Latin Extended-B ends here
 _PLAIN = {True: (10.4, 8.2, 8.2), False: (5.75, 9.45, 4.9)}
 """For questions in English and in other languages, where it is not known how rare their words are, or they are in
 another language than the sources: weight of the cosine, weight of the words, least sum."""
@@ -87,16 +86,11 @@ def relevant(question: str, passages: Sequence[Passage], *, embedded: bool = Tru
     asked = set(content_words(question))
     if not asked:
         return bool(passages)
-    least = LEAST_COVERED if embedded and _latin(question) else LEAST_COVERED_NOT_LATIN
+    least = LEAST_COVERED if embedded and is_latin(question) else LEAST_COVERED_NOT_LATIN
     return any(
         passage.lexical is not None and len(asked.intersection(content_words(passage.text))) >= least * len(asked)
         for passage in passages
     )
-
-
-def _latin(text: str) -> bool:
-    letters = [char for char in text if char.isalpha()]
-    return 2 * sum(char < _AFTER_LATIN for char in letters) >= len(letters)
 
 
 def quotable(
@@ -157,7 +151,7 @@ def answerable(
 def _kind(question: str, language: str) -> str:
     if language == "en" or language in SPACELESS:
         return "en" if language == "en" else "spaceless"
-    return "Latin" if language not in NOT_LATIN and _latin(question) else "other"
+    return "Latin" if language not in NOT_LATIN and is_latin(question) else "other"
 
 
 def _plainly(question: str, asked: set[str], passages: Sequence[Passage], cosine: float | None) -> bool:

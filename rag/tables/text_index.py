@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import log
 from typing import Any
 
 from rag.tables.chunk_rows import is_analysed
 from rag.tables.lance import FTS, tokenize
+from rag.text.bm25 import rarity, saturated
 
 TEXT_INDEX = "text_idx"
 
@@ -60,10 +60,9 @@ def flat_matches(words: str, texts: Sequence[str], *, analysed: bool) -> dict[in
     scores: dict[int, float] = {}
     for term in sorted(wanted):
         having = [number for number, counts in enumerate(counted) if term in counts]
-        weight = log(1 + (len(counted) - len(having) + 0.5) / (len(having) + 0.5))
+        weight = rarity(len(counted), len(having))
         for number in having:
-            times = counted[number][term]
-            part = times * 2.2 / (times + 1.2 * (0.25 + 0.75 * lengths[number] / average))
+            part = saturated(counted[number][term], lengths[number], average)
             scores[number] = scores.get(number, 0.0) + weight * part
     return scores
 

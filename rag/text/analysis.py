@@ -23,6 +23,7 @@ from typing import Any
 
 import Stemmer
 
+from rag.text.scripts import MARKS, SPACELESS_RUN
 from rag.text.stopwords import question_language, stop_words
 
 _SNOWBALL = {
@@ -59,31 +60,8 @@ _SNOWBALL = {
     "ta": "tamil",
     "tr": "turkish",
 }
-_MARKS = "".join(
-    f"{chr(first)}-{chr(last)}"
-    for first, last in (
-        (0x0300, 0x036F),
-        (0x0483, 0x0489),
-        (0x0591, 0x05C7),
-        (0x0610, 0x061A),
-        (0x064B, 0x065F),
-        (0x0670, 0x0670),
-        (0x06D6, 0x06ED),
-        (0x0900, 0x0DFF),
-        (0x0E31, 0x0E4E),
-        (0x0EB1, 0x0ECE),
-        (0x0F71, 0x0F84),
-        (0x102B, 0x103E),
-        (0x17B4, 0x17D3),
-    )
-)
-"""Vowel signs and accents, which `\\w` does not count as letters. (The danda of Indic scripts is cut off below.)"""
-_WORD = re.compile(rf"[\w{_MARKS}]+(?:[.:-][\w{_MARKS}]+)*")
-_PART = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
-_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f々〆"
-_KANA_AND_HANGUL = "\u3041-\u30ff\u31f0-\u31ff\u1100-\u11ff\uac00-\ud7af"
-_SYLLABLES = "\u0e01-\u0eff\u1000-\u109f\u1780-\u17d3"  # Thai, Lao, Burmese, Khmer: several characters make a syllable
-_SPACELESS = re.compile(f"[{_HAN}{_KANA_AND_HANGUL}]+|[{_SYLLABLES}]+")
+_WORD = re.compile(rf"[\w{MARKS}]+(?:[.:-][\w{MARKS}]+)*")
+_PART = re.compile(rf"(?:[^\W_]|[{MARKS}])+")
 _LONGEST = 64
 _FOLDED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ς": "σ"})
 _NOTHING = str.maketrans("", "", "\u00ad\u0640\u200b\u200c\u200d\u2060\ufeff")  # soft hyphens, stretched letters
@@ -123,7 +101,7 @@ def asked_words(question: str, languages: Collection[str]) -> list[tuple[str, ..
         for at, found in telling:
             words.setdefault(at, []).extend(found)
     single = (
-        [(term,) for term in found] if _SPACELESS.match(found[0]) else [tuple(dict.fromkeys(found))]
+        [(term,) for term in found] if SPACELESS_RUN.match(found[0]) else [tuple(dict.fromkeys(found))]
         for _, found in sorted(words.items())
         if found
     )
@@ -158,7 +136,7 @@ def _analysed(text: str, language: str, *, in_row: bool) -> Iterator[tuple[str, 
             )  # foo_bar, rag.store, v2.3.1, ORA-00942: the thing itself beside its parts
         for part in parts:
             at = 0
-            for run in _SPACELESS.finditer(part):
+            for run in SPACELESS_RUN.finditer(part):
                 if run.start() > at:
                     yield part[at : run.start()], _word(part[at : run.start()], language)
                 yield run.group(), list(_characters(run.group(), in_row))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rag.text.language_model import load
+from rag.text.scripts import is_dense
 
 KNOWN = (  # noqa: SIM905 - a list of seventy quoted codes is unreadable
     "ar be bg bn ca cs da de el en eo es et eu fa fi fr ga gu he hi hr hu hy id is it ja ka kk km kn ko lo lt lv mk ml "
@@ -111,13 +112,8 @@ def told_by(samples: Sequence[str], chunks: int) -> Callable[[str], str]:
 
 
 def _guess(text: str, among: Collection[str] | None = None) -> tuple[str, float]:
-    if sum(1 for char in text if char.isalpha()) < _LETTERS_AT_LEAST and not _dense_script(text):
+    if sum(1 for char in text if char.isalpha()) < _LETTERS_AT_LEAST and not is_dense(text):
         return "", 0.0
     with held():
         ranked = _MODEL.rank(text)
     return next((language, share) for language, share in ranked if among is None or language in among)
-
-
-def _dense_script(text: str) -> bool:
-    """Whether even a few letters tell the language: ideographs, kana, Hangul."""
-    return sum(1 for char in text if "\u3040" <= char <= "\u9fff" or "\uac00" <= char <= "\ud7af") >= 4

@@ -1,10 +1,11 @@
-"""Words and sentences of a text, for scoring and checking. No model, any script."""
+"""Words of a text, for scoring and checking. No model, any script."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+
+from rag.text.scripts import PAIRED_RUN
 
 _MARKS = "".join(
     char
@@ -13,16 +14,9 @@ _MARKS = "".join(
 )
 """Vowel signs and accents, which `\\w` does not count as letters."""
 _WORD = re.compile(rf"[\w{_MARKS}]+(?:[.'’-][\w{_MARKS}]+)*")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
 _FOLDED = str.maketrans({"đ": "d", "ı": "i", **dict.fromkeys("\u00ad\u0640\u200b\u200c\u200d\u2060\ufeff", "")})
 """Letters that do not come apart into a plain one and an accent; stretches, and what joins letters unseen."""
 _NUKTA = 7  # the dot under Indic letters that many leave away, by its class of combining
-_BREAK = re.compile(
-    r"(?<=[.!?…؟۔।॥።։។။])(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bcf\.)(?<!\betc\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bz\.B\.)"
-    r"[\"'”’»)\]]*\s+(?=[^\s.,;:])"
-    r"|(?<=[。！？｡])|(?<=[؟۔।॥።។။])(?=\w)"
-    r"|\n[^\S\n]*\n\s*|\n(?=[^\S\n]*(?:[-*+•·#|>]|\d{1,2}[.)])\s)"
-)
 _STOP = frozenset(
     """
     a an and any are as at be been but by can could did do does for from had has have how i if in into is it its me my
@@ -45,8 +39,8 @@ def content_words(text: str) -> list[str]:
     words: list[str] = []
     for match in _WORD.finditer(folded):
         word = match.group()
-        if _CJK.search(word):
-            for run in _CJK.findall(word):
+        if PAIRED_RUN.search(word):
+            for run in PAIRED_RUN.findall(word):
                 words += [run[i : i + 2] for i in range(max(1, len(run) - 1))]
         elif word not in _STOP and (len(word) > 1 or word.isdigit()):
             words.append(_stem(word))
@@ -57,24 +51,6 @@ def _accent(char: str) -> bool:
     """Whether a word is the same without it: accents, and vowel marks of Hebrew and Arabic; no vowel signs."""
     combining = unicodedata.combining(char)
     return combining == _NUKTA or (combining > 0 and char < "\u0900")
-
-
-def sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Character ranges of the sentences and list items of a text, without white space around them."""
-    at = 0
-    for match in _BREAK.finditer(text):
-        yield from _trimmed(text, at, match.end())
-        at = match.end()
-    yield from _trimmed(text, at, len(text))
-
-
-def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    if start < end:
-        yield start, end
 
 
 def _stem(word: str) -> str:

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 import rag
 from rag.notebook import Notebook, open_snapshot
-from rag.text.words import sentences
+from rag.text.sentences import sentences
 from tests.app.walking import words
 from tests.doubles import ScriptedLLM
 from tests.notebooks import answered, paragraphs, text_of

@@ -10,7 +10,7 @@ import pytest
 
 from rag.citing.checking import cited
 from rag.reading.isolation import Readers
-from rag.text.words import sentences
+from rag.text.sentences import sentences
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import ROOT, answered, file, notebook, opened, paragraphs, settings, text_of
 from tests.rag.reading.builders import docx, paragraph, pdf

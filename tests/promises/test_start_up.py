@@ -14,7 +14,7 @@ from tests.notebooks import ROOT
 from tests.waiting import CEILING
 
 NEVER = (
-    "llama_index.core",
+    "llama_index",
     "openai",
     "pandas",
     "onnx",

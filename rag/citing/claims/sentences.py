@@ -6,11 +6,11 @@ import re
 
 from rag.citing.claims.lexicon import ABBREVIATIONS, MONTHS
 from rag.citing.claims.term import folded
-from rag.text.words import sentences
+from rag.text.sentences import sentences
 
 
 def whole_sentences(text: str) -> list[tuple[int, int]]:
-    """Character ranges of the sentences, as `rag.text.words.sentences`, but not broken behind an abbreviation, an
+    """Character ranges of the sentences, as `rag.text.sentences.sentences`, but not broken behind an abbreviation, an
     initial or a German ordinal."""
     found: list[tuple[int, int]] = []
     for start, end in sentences(text):

@@ -15,7 +15,7 @@ from rag.errors import ContextTooLong
 from rag.models.windows import token_counter
 from rag.sources.restriction import Restriction
 from rag.tables.chunk_rows import ChunkRow
-from rag.text.words import sentences
+from rag.text.sentences import sentences
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, local_settings, notebook, opened, paragraphs, settings
 from tests.notebooks import text_of as pages_of

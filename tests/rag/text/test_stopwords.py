@@ -2,12 +2,20 @@ from __future__ import annotations
 
 import pytest
 
-from rag.text.stopwords import _MORE_STOPS, _STOP_LISTS, question_language, stop_words
+from rag.text.stopwords import _lists, question_language, stop_words
 
 
-@pytest.mark.parametrize("language", sorted(_STOP_LISTS | _MORE_STOPS))
-def test_every_list_is_there(language: str) -> None:
-    assert len(stop_words(language)) > 20
+@pytest.mark.parametrize("language", sorted(_lists()))
+def test_every_list_is_of_words_in_small_letters(language: str) -> None:
+    words = stop_words(language)
+    assert len(words) > 20
+    assert {word.lower() for word in words} == words
+
+
+def test_there_is_a_list_for_every_language_that_is_stemmed_or_common() -> None:
+    stemmed = "ar da de el en es fi fr he hu id it nl no pt ro ru sv tr"
+    assert {*stemmed.split(), "cs", "hi", "pl", "uk", "vi"} <= set(_lists())
+    assert stop_words("xx") == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.text.words import content_words, sentences
+from rag.text.sentences import sentences
+from rag.text.words import content_words
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=120) | st.text("ab.!?。\n -*1)\"' ", max_size=120)
 
