@@ -9,6 +9,7 @@ from rag.errors import AddressRefused, ConfigError
 from rag.manifest import VerdictName
 from rag.models.endpoint import check_addresses
 from rag.settings import LOCAL_MODELS
+from rag.wording import changes
 from ui import wording
 from ui.banner import verdict_banner
 from ui.frame import Page, frame
@@ -137,7 +138,7 @@ def _consequences(page: Page, impact: Impact) -> None:
     kv(
         [
             *(
-                (change.name, f"{escaped(change.before or 'none')} → {escaped(change.after or 'none')}")
+                (changes.name(change), " → ".join(escaped(side or "none") for side in changes.sides(change)))
                 for change in impact.changes
             ),
             ("Embed", escaped(need)),

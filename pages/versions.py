@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from rag.manifest import Change, Manifest, Verdict, VerdictName
+from rag.changes import Change
+from rag.manifest import Manifest, Verdict, VerdictName
+from rag.wording import changes
 from ui import session, wording
 from ui.banner import verdict_banner
 from ui.frame import Page, frame
@@ -66,7 +68,7 @@ def _why(page: Page, history: list[Manifest]) -> None:
                 ("Sources", f"{escaped(_sources(page))} · <code>{wording.fingerprint(saved.sources_fp)}</code>"),
                 ("Recipe", _fingerprints(saved.recipe_fp, status.recipe_fp)),
                 ("Space", _fingerprints(saved.space_fp, status.space_fp)),
-                *((change.name, change_html(change)) for change in _news(verdict)),
+                *((changes.name(change), change_html(change)) for change in _news(verdict)),
             ]
         )
 

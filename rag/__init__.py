@@ -19,12 +19,13 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rag.asking.answering import ask
     from rag.asking.opening import Opened
+    from rag.changes import Change
     from rag.citing.answer import Answer, Citation, Found, Passage
     from rag.config import Config, Secret, load_config
     from rag.errors import RagbookError
     from rag.home.cells import Cell
     from rag.home.verdicts import Status
-    from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
+    from rag.manifest import Manifest, Receipt, Verdict, VerdictName
     from rag.notebook import Notebook, list_notebooks, open_notebook, open_snapshot
     from rag.outcome import Outcome
     from rag.progress import Event, Stage
@@ -36,11 +37,12 @@ if TYPE_CHECKING:
 _ROOMS = {
     "home.cells": ["Cell"],
     "citing.answer": ["Answer", "Citation", "Found", "Passage"],
+    "changes": ["Change"],
     "config": ["Config", "Secret", "load_config"],
     "errors": ["RagbookError"],
     "asking.answering": ["ask"],
     "asking.opening": ["Opened"],
-    "manifest": ["Change", "Manifest", "Receipt", "Verdict", "VerdictName"],
+    "manifest": ["Manifest", "Receipt", "Verdict", "VerdictName"],
     "notebook": ["Notebook", "list_notebooks", "open_notebook", "open_snapshot"],
     "outcome": ["Outcome"],
     "settings": ["SAVABLE", "SETTINGS"],

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from rag.changes import Change
 from rag.checked import FORMAT, _plain, load_checked, refuse_newer
 from rag.errors import Damaged
 from rag.fingerprint import fingerprint
-from rag.spaces.choices import named
+from rag.old_sentences import read_pair, saved_pair
 
 
 class VerdictName(StrEnum):
@@ -45,27 +46,6 @@ class VerdictName(StrEnum):
     CONFLICT = "CONFLICT"
     CANCELLED = "CANCELLED"
     FAILED = "FAILED"
-
-
-@dataclass(frozen=True)
-class Change:
-    """One reason. `what` is a field of the recipe (`embedder.model`), the name of a source, or another thing that
-    changed, from `before` to `after`; None means absent. As a text it is for reading: `embedding model: text-small →
-    text-large`."""
-
-    what: str
-    before: str | None = None
-    after: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What changed, in words."""
-        return named(self.what)
-
-    def __str__(self) -> str:
-        if self.before is None:
-            return f"{self.name}: {self.after}" if self.after is not None else self.name
-        return f"{self.name}: {self.before} → {self.after if self.after is not None else 'none'}"
 
 
 @dataclass(frozen=True)
@@ -182,7 +162,9 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """The manifest with its checksum, indented for human readers."""
-        body = _plain(asdict(self))
+        body = _plain(asdict(replace(self, changes=())))
+        # Programs that know no codes read the sentences, and pass over what stands beside them.
+        body["changes"], body["codes"] = saved_pair(self.changes)
         body["checksum"] = fingerprint(body)
         return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False).encode("utf-8")
 
@@ -219,7 +201,7 @@ def parse_manifest(content: bytes, name: str) -> Manifest:
                 for key, table in body["tables"].items()
             },
             receipt=_receipt(body["receipt"]),
-            changes=tuple(Change(**change) for change in body["changes"]),
+            changes=read_pair(body["changes"], body.get("codes")),
             failures=tuple(Failure(**failure) for failure in body["failures"]),
             state=_optional(body.get("state")),
             registry=_optional(body.get("registry")),

@@ -10,6 +10,8 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from rag import old_sentences
+from rag.changes import Code, change
 from rag.citing.answer import Answer
 from rag.config import Config, load_config
 from rag.errors import ConfigError, StoreError
@@ -99,7 +101,7 @@ class Notebook:
         if head is None:
             return rows
         return [
-            replace(row, changed="reused", why=f"unchanged since snapshot {row.snapshot}")
+            replace(row, changed="reused", why=old_sentences.why(change(Code.UNCHANGED, snapshot=row.snapshot)))
             if row.state == "indexed" and 0 < row.snapshot < head.snapshot
             else row
             for row in rows

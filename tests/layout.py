@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 WINGS: dict[str, tuple[str, ...]] = {
     "text": (),
+    "wording": ("text",),
     "storage": ("text",),
     "reading": (),
     "tables": ("text", "storage"),
@@ -21,9 +22,9 @@ WINGS: dict[str, tuple[str, ...]] = {
     "models": ("text", "storage"),
     "spaces": ("text", "storage", "reading", "models"),
     "citing": ("text", "sources"),
-    "home": ("text", "storage", "reading", "tables", "sources", "models", "spaces", "citing"),
+    "home": ("text", "wording", "storage", "reading", "tables", "sources", "models", "spaces", "citing"),
     "llamaindex": ("text", "storage", "tables", "models", "spaces"),
-    "building": ("text", "storage", "reading", "tables", "sources", "models", "spaces", "home"),
+    "building": ("text", "wording", "storage", "reading", "tables", "sources", "models", "spaces", "home"),
     "asking": ("text", "storage", "tables", "sources", "models", "spaces", "citing", "home", "llamaindex"),
     "upkeep": ("text", "storage", "reading", "tables", "sources", "models", "spaces", "citing", "home", "building"),
     "notebook": (
@@ -36,8 +37,8 @@ WINGS: dict[str, tuple[str, ...]] = {
     ),
     "evaluation": ("text", "sources", "citing", "home", "asking", "notebook"),
     "commands": (
-        *("text", "storage", "reading", "tables", "sources", "models", "spaces", "citing", "home", "building"),
-        *("asking", "upkeep", "notebook", "moving", "evaluation"),
+        *("text", "wording", "storage", "reading", "tables", "sources", "models", "spaces", "citing", "home"),
+        *("building", "asking", "upkeep", "notebook", "moving", "evaluation"),
     ),
 }
 """Wings of `rag/`, low to high, with those that each may import. All may import the hall: the files directly in `rag/`,
@@ -46,7 +47,7 @@ background work."""
 
 FACADE = ("rag.notebook", "rag.jobs")
 
-UPWARDS = (("rag.manifest", "rag.spaces.choices"),)
+UPWARDS: tuple[tuple[str, str], ...] = ()
 """Arrows that the table forbids and that are still there. The list only shrinks."""
 
 CIRCLES: tuple[frozenset[str], ...] = ()

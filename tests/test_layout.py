@@ -34,6 +34,7 @@ from tests.layout import (
 )
 from tests.mirrors import WITHOUT, without_mirror
 from tests.paths import BY_PATH, joining
+from tests.prose import PROSE_LEFT, SAVED_AND_FOREIGN, decided_by_sentences
 from tests.state import CACHES, DOORS, UNCHANGED, found, kept_by, writes_of_the_environment
 from tests.waiting import CEILING
 
@@ -72,7 +73,8 @@ PURE = (
         "rag.text.scripts",
         "rag.text.words",
     ),
-    *("rag.sources.names", "rag.home.journal", "rag.spaces.choices", "rag.tables.lance_manifest"),
+    *("rag.sources.names", "rag.home.journal", "rag.tables.lance_manifest"),
+    *("rag.changes", "rag.old_sentences", "rag.wording.choices", "rag.wording.changes"),
 )
 UNTOUCHING = (
     "rag.checked",
@@ -84,7 +86,9 @@ UNTOUCHING = (
         "rag.errors",
         "rag.sources.names",
         "rag.text.words",
-        "rag.spaces.choices",
+        "rag.changes",
+        "rag.old_sentences",
+        "rag.wording.choices",
     ),
     "rag.tables.lance_manifest",
 )
@@ -280,6 +284,38 @@ def known():
     except ValueError: pass
 """
     assert sorted(swallowing(ast.parse(code))) == ["all", "most", "quietly"]
+
+
+# ---------------------------------------------------------------------- codes, not prose
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "row.reason.startswith('The original ')",
+        "re.match('was (.+)', row.why)",
+        "'os error' in str(error)",
+        "finding.sentence == 'Gone.'",
+        "sentence.split(' ', 1)",
+    ],
+)
+def test_a_decision_by_a_sentence_is_seen(code: str) -> None:
+    assert decided_by_sentences(ast.parse(code)) == [ast.unparse(ast.parse(code))]
+    assert not decided_by_sentences(ast.parse("row.made.code is Code.RENAMED and row.reason and not failure"))
+
+
+def test_nothing_is_decided_by_sentences() -> None:
+    """Sentences are for people, and change with them. Codes are compared, and sentences of files are read in one
+    place; the borders to libraries have nothing else to go by."""
+    found = [
+        f"{name_of(path)}: {place}"
+        for path in [*RAG, *SCREENS]
+        if name_of(path) not in SAVED_AND_FOREIGN
+        and not within(module_of(path), "rag.citing", "rag.text", "rag.reading")
+        for place in decided_by_sentences(ast.parse(path.read_text("utf-8")))
+    ]
+    assert sorted(found) == sorted(PROSE_LEFT)
+    assert not [name for name in SAVED_AND_FOREIGN if not (ROOT / name).is_file()]
 
 
 # ---------------------------------------------------------------------- circles

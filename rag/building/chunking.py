@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rag import old_sentences
 from rag.building.results import Read
 from rag.building.spool import Spool, Spooled
+from rag.changes import Code
 from rag.config import Config
 from rag.errors import ReadError
 from rag.fingerprint import chunk_id
@@ -28,9 +30,6 @@ from rag.text.languages import held, samples_apart, told_by
 GROUP = 2048
 """Chunks written in one commit of the table: bounds the texts in memory, and their vectors (2,048 × 3,072 × 4 bytes =
 25 MB)."""
-
-_NO_ORIGINAL = "The original "
-"""Begins the one kind of reason for failing that the same bytes can cure."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,8 @@ def chunk_rows(
 
 def came_back(place: Place, row: SourceRow) -> bool:
     """Whether a source failed for want of its original, which is there now."""
-    return row.reason.startswith(_NO_ORIGINAL) and place.originals.intact(row.digest, row.size)
+    lost = row.made.code in (Code.ORIGINAL_MISSING, Code.ORIGINAL_DAMAGED)
+    return lost and place.originals.intact(row.digest, row.size)
 
 
 def original_of(place: Place, row: SourceRow, kept: Collection[str] = ()) -> Path:
@@ -164,8 +164,8 @@ def original_of(place: Place, row: SourceRow, kept: Collection[str] = ()) -> Pat
         ReadError: it is missing or damaged.
     """
     if not place.originals.has(row.digest):
-        raise ReadError(f"{_NO_ORIGINAL}is missing from the home. Add the file again.")
+        raise ReadError(old_sentences.MISSING)
     sound = place.originals.has if row.digest in kept else place.originals.intact
     if not sound(row.digest, row.size):
-        raise ReadError(f"{_NO_ORIGINAL}in the home is damaged: it is not what was added. Add the file again.")
+        raise ReadError(old_sentences.DAMAGED)
     return place.originals.path(row.digest)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from rag.building.attempt import DISTURBED, Attempt
 from rag.building.results import changes_of, published_sentence, results, source_counts, verdict_name
 from rag.building.writing import Written
+from rag.changes import Change
 from rag.errors import Conflict, Damaged
 from rag.home.pinning import pin, verify
 from rag.home.retiring import retire, to_retire
-from rag.manifest import Change, Counts, Failure, Manifest, PinnedTable, Receipt, Verdict
+from rag.manifest import Counts, Failure, Manifest, PinnedTable, Receipt, Verdict
 from rag.outcome import ChunkCounts, Outcome
 from rag.progress import Stage
 from rag.sources.rows import SourceRow

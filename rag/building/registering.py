@@ -15,12 +15,13 @@ from dataclasses import dataclass, field, replace
 from rag.building.paying import MakeEmbedder
 from rag.building.pipeline import build_held
 from rag.building.results import of_this_call
+from rag.changes import Change, Code, change
 from rag.config import Config
 from rag.errors import Conflict, ReadError
 from rag.home.place import Place
 from rag.home.state import State, newest_registry, only_after
 from rag.home.tagged import refuse_given, refuse_unknown, tag_added
-from rag.manifest import Change, Manifest
+from rag.manifest import Manifest
 from rag.outcome import Outcome
 from rag.progress import UNWATCHED, Event, Stage, Watch
 from rag.sources import rows
@@ -110,9 +111,9 @@ def register(place: Place, given: Sequence[Given]) -> None:
     state, head = place.states.newest(), place.snapshots.head()
     base = newest_registry(state, head)
     registration = rows.register(place.registry.rows(base), given, when=now())
-    changes = [Change(name, None, "added") for name in registration.added]
-    changes += [Change(name, None, "changed") for name in registration.changed]
-    changes += [Change("renamed", old, new) for old, new in registration.renamed]
+    changes = [change(Code.ADDED, source=name) for name in registration.added]
+    changes += [change(Code.CHANGED, source=name) for name in registration.changed]
+    changes += [change(Code.RENAMED, before=old, after=new) for old, new in registration.renamed]
     _publish(place, state, head, registration.rows, base, changes)
 
 
@@ -157,7 +158,7 @@ def _unregister(place: Place, names: Sequence[str]) -> None:
     listed = place.registry.rows(base)
     refuse_unknown(names, {row.name for row in listed})
     rest = [row for row in listed if row.name not in set(names)]
-    _publish(place, state, head, rest, base, [Change(name, "source", "removed") for name in names])
+    _publish(place, state, head, rest, base, [change(Code.REMOVED, source=name) for name in names])
 
 
 def _publish(

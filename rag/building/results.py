@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rag import old_sentences
 from rag.building.plan import Plan
 from rag.building.spool import Spooled
-from rag.manifest import Change, Manifest, Receipt, Verdict, VerdictName
+from rag.changes import Change, Code, change
+from rag.manifest import Manifest, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.sources.rows import Given, SourceRow
 from rag.spaces.recipe import recipe_changes
@@ -76,7 +78,7 @@ def results(wanted: Sequence[SourceRow], todo: Plan, reads: Sequence[Read], snap
                     position=row.position,
                     snapshot=snapshot,
                     changed="renamed",
-                    why=f"was {old.name}: nothing embedded",
+                    why=old_sentences.why(change(Code.RENAMED, before=old.name, after=row.name)),
                 )
             )
         else:
@@ -86,9 +88,14 @@ def results(wanted: Sequence[SourceRow], todo: Plan, reads: Sequence[Read], snap
 
 def _result(row: SourceRow, read: Read, snapshot: int) -> SourceRow:
     if read.failure:
-        kept = f" The {count(row.chunks, 'chunk')} of its former content stay." if row.built_digest else ""
+        made = old_sentences.unreadable(read.failure, kept=row.chunks if row.built_digest else None)
         return replace(
-            row, state="failed", changed="failed", reason=read.failure, why=read.failure + kept, snapshot=snapshot
+            row,
+            state="failed",
+            changed="failed",
+            reason=read.failure,
+            why=old_sentences.why(made),
+            snapshot=snapshot,
         )
     total, embedded = read.chunks, read.embedded
     return replace(
@@ -101,7 +108,7 @@ def _result(row: SourceRow, read: Read, snapshot: int) -> SourceRow:
         embedded=embedded,
         reused=total - embedded,
         changed="changed" if row.built_digest else "new",
-        why=counted(total, embedded),
+        why=old_sentences.why(change(Code.ADDED, chunks=total, embedded=embedded)),
         snapshot=snapshot,
     )
 
@@ -118,14 +125,6 @@ def source_counts(rows: Sequence[SourceRow], todo: Plan, reads: Sequence[Read]) 
         removed=len(todo.drop),
         failed=sum(1 for row in rows if row.state == "failed"),
     )
-
-
-def counted(total: int, embedded: int) -> str:
-    if not embedded:
-        return f"{count(total, 'chunk')}, all reused"
-    if embedded == total:
-        return f"{count(total, 'chunk')} embedded"
-    return f"{count(total, 'chunk')}: {embedded:,} embedded, {total - embedded:,} reused"
 
 
 def published_sentence(verdict: VerdictName, manifest: Manifest, embedded: int) -> str:
@@ -167,19 +166,19 @@ def changes_of(
 ) -> tuple[Change, ...]:
     """Why a snapshot is not the one before: damage, recipe, then source by source. `healed` says what became of a
     damaged vector cache, if it was one."""
-    changes = [Change("damage", None, problem) for problem in damaged]
+    changes = [change(Code.DAMAGE, sentence=problem) for problem in damaged]
     if head is not None:
         changes += recipe_changes(head.recipe, recipe)
     if healed:
-        changes.append(Change("vector cache", None, healed))
+        changes.append(change(Code.CACHE_HEALED, sentence=healed))
     for read in reads:
         if read.failure:
-            changes.append(Change(read.row.name, None, f"could not be read: {read.failure}"))
+            changes.append(old_sentences.unreadable(read.failure, source=read.row.name))
         else:
-            verb = "changed" if read.row.built_digest else "added"
-            changes.append(Change(read.row.name, None, f"{verb}: {counted(read.chunks, read.embedded)}"))
-    changes += [Change("renamed", old.name, new.name) for old, new in todo.renamed]
-    changes += [Change(row.name, f"{count(row.chunks, 'chunk')}", "removed") for row in todo.drop]
+            code = Code.CHANGED if read.row.built_digest else Code.ADDED
+            changes.append(change(code, source=read.row.name, chunks=read.chunks, embedded=read.embedded))
+    changes += [change(Code.RENAMED, before=old.name, after=new.name) for old, new in todo.renamed]
+    changes += [change(Code.REMOVED, source=row.name, chunks=row.chunks) for row in todo.drop]
     return tuple(changes)
 
 

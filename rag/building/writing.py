@@ -19,7 +19,7 @@ import numpy.typing as npt
 from rag.building.attempt import DISTURBED, Attempt
 from rag.building.chunking import Part, batches, chunk_rows
 from rag.building.ground import Ground
-from rag.building.results import Read, counted
+from rag.building.results import Read
 from rag.building.spool import Spool
 from rag.errors import Conflict
 from rag.fingerprint import vector_key
@@ -32,6 +32,7 @@ from rag.tables.chunk_rows import ChunkRow
 from rag.tables.chunk_table import ChunkTable
 from rag.tables.healing import HealingCache
 from rag.tables.tidying import tidy
+from rag.wording.changes import made
 
 _LOOKED_UP = 4096
 """Keys looked up in one go, for counting."""
@@ -186,7 +187,7 @@ class _Paying:
             self.embedded[row.source_id] = self.embedded.get(row.source_id, 0) + len(fresh.intersection(its))
             fresh.difference_update(its)
             if part.last:
-                self._tell(row.name, counted(part.read.chunks, self.embedded[row.source_id]))
+                self._tell(row.name, made(part.read.chunks, self.embedded[row.source_id]))
 
     def _tell(self, source: str | None = None, outcome: str | None = None) -> None:
         lacking = self._need.total - self._need.had

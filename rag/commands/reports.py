@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from rag.changes import Change, to_saved
 from rag.citing.answer import Answer, Citation, Found
 from rag.home.verdicts import Status
 from rag.manifest import Manifest, Receipt, VerdictName
+from rag.old_sentences import old_form
 from rag.outcome import Outcome
 from rag.text.counting import count
+from rag.wording.changes import sentence
 
 if TYPE_CHECKING:
     from rag.asking.explaining import Explanation
@@ -23,14 +26,14 @@ def outcome_report(outcome: Outcome) -> Report:
     """What adding, building or removing came to."""
     verdict = outcome.verdict
     lines = [f"{verdict.name}: {verdict.sentence}"]
-    lines += [f"  {change}" for change in verdict.changes]
+    lines += [f"  {sentence(change)}" for change in verdict.changes]
     lines += [f"  not added: {name}: {reason}" for name, reason in outcome.failures]
     return {
         "verdict": verdict.name,
         "snapshot": verdict.snapshot,
         "space": outcome.space,
         "recipe": outcome.recipe,
-        "changes": [asdict(change) for change in verdict.changes],
+        "changes": [change_report(change) for change in verdict.changes],
         "sources": asdict(outcome.sources),
         "chunks": asdict(outcome.chunks),
         "receipt": asdict(verdict.receipt),
@@ -146,6 +149,11 @@ def cited_lines(answer: Answer) -> list[str]:
     ]
 
 
+def change_report(change: Change) -> Report:
+    """A change: its code with fields, for programs, and `what`, `before` and `after` as they are saved."""
+    return old_form(change) | to_saved(change)
+
+
 def manifest_report(manifest: Manifest) -> Report:
     """One snapshot."""
     return {
@@ -155,7 +163,7 @@ def manifest_report(manifest: Manifest) -> Report:
         "recipe": manifest.recipe_fp,
         "space": manifest.space_fp,
         "counts": asdict(manifest.counts),
-        "changes": [asdict(change) for change in manifest.changes],
+        "changes": [change_report(change) for change in manifest.changes],
         "receipt": asdict(manifest.receipt),
         "size_bytes": manifest.size,
     }

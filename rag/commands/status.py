@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from dataclasses import asdict
 
+from rag.changes import Code, to_saved
 from rag.commands import upkeep
-from rag.commands.reports import Report, history_line, manifest_report, receipt_report
+from rag.commands.reports import Report, change_report, history_line, manifest_report, receipt_report
 from rag.errors import Damaged
 from rag.home.verdicts import Status
 from rag.manifest import Manifest, VerdictName
@@ -14,6 +16,7 @@ from rag.notebook import Notebook
 from rag.outcome import ChunkCounts, SourceCounts
 from rag.reading.sandbox import available
 from rag.text.counting import count
+from rag.wording.changes import result, sentence
 
 
 def status_report(notebook: Notebook, _options: argparse.Namespace) -> Report:
@@ -26,7 +29,7 @@ def status_report(notebook: Notebook, _options: argparse.Namespace) -> Report:
         "snapshot": verdict.snapshot,
         "space": status.space_fp,
         "recipe": status.recipe_fp,
-        "changes": [asdict(change) for change in verdict.changes],
+        "changes": [change_report(change) for change in verdict.changes],
         "sources": asdict(_status_counts(status)),
         "chunks": asdict(ChunkCounts(chunks, 0, chunks)),
         "receipt": receipt_report(verdict.receipt, status.seconds),
@@ -38,7 +41,7 @@ def status_report(notebook: Notebook, _options: argparse.Namespace) -> Report:
         "next_step": verdict.next_step,
     }
     report["_lines"] = [f"{verdict.name}: {verdict.sentence} {verdict.next_step}".rstrip()]
-    report["_lines"] += [f"  {change}" for change in verdict.changes]
+    report["_lines"] += [f"  {sentence(change)}" for change in verdict.changes]
     return report
 
 
@@ -46,14 +49,13 @@ def _status_counts(status: Status) -> SourceCounts:
     counts = status.counts
     if counts is None:
         return SourceCounts(total=0, added=status.registered)
-    renamed = sum(1 for change in status.verdict.changes if change.what == "renamed" and change.before)
-    pending = [change.after for change in status.verdict.changes if change.what != "renamed" or not change.before]
     if status.verdict.name is not VerdictName.STALE:
         return SourceCounts(total=counts.sources, unchanged=counts.sources, failed=counts.failed)
-    changed, removed = pending.count("changed"), pending.count("removed")
+    wished = Counter(change.code for change in status.verdict.changes)
+    changed, renamed, removed = wished[Code.CHANGED], wished[Code.RENAMED], wished[Code.REMOVED]
     return SourceCounts(
         total=counts.sources,
-        added=pending.count("added"),
+        added=wished[Code.ADDED],
         changed=changed,
         unchanged=max(0, counts.sources - changed - removed - renamed),
         renamed=renamed,
@@ -64,10 +66,10 @@ def _status_counts(status: Status) -> SourceCounts:
 
 def sources_report(notebook: Notebook, _options: argparse.Namespace) -> Report:
     rows = notebook.sources()
-    lines = [f"{row.name}: {row.state}, {count(row.chunks, 'chunk')}, {row.why}" for row in rows]
+    lines = [f"{row.name}: {row.state}, {count(row.chunks, 'chunk')}, {result(row.made)}" for row in rows]
     return {
         "verdict": notebook.status().verdict.name,
-        "sources": [asdict(row) for row in rows],
+        "sources": [asdict(row) | {"made": to_saved(row.made)} for row in rows],
         "_lines": lines or ["No sources yet."],
     }
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from rag.commands.reports import Report, outcome_report
+from rag.commands.reports import Report, change_report, outcome_report
 from rag.errors import ConfigError
 from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.progress import Watch
 from rag.text.counting import count
+from rag.wording.changes import sentence as said_of
 
 Run = Callable[[Notebook, argparse.Namespace], Report]
 Command = Callable[[str, Run, str], argparse.ArgumentParser]
@@ -73,11 +74,12 @@ def _diff(notebook: Notebook, options: argparse.Namespace) -> Report:
     lines += [f"changed: {name}" for name in found.changed]
     lines += [f"renamed: {old} → {new}" for old, new in found.renamed]
     lines += [f"removed: {name}" for name in found.removed]
-    lines += [str(change) for change in found.recipe]
+    lines += [said_of(change) for change in found.recipe]
+    recipe = [change_report(change) for change in found.recipe]
     lines.append(
         f"chunks: {found.chunks_added:,} added, {found.chunks_removed:,} removed, {found.chunks_kept:,} the same"
     )
-    return {"verdict": notebook.status().verdict.name, "diff": asdict(found), "_lines": lines}
+    return {"verdict": notebook.status().verdict.name, "diff": asdict(found) | {"recipe": recipe}, "_lines": lines}
 
 
 def _rollback(notebook: Notebook, options: argparse.Namespace) -> Report:

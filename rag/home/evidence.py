@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import product
 from math import prod
 
+from rag.changes import Code
 from rag.errors import NotFound, StoreError
 from rag.fingerprint import fingerprint
 from rag.home.cells import Cells
@@ -38,7 +39,7 @@ def gather(
     kept = (name.rsplit("/", 1)[1] for name in sorted(place.files.found(layout.ORIGINALS, "*/*")))
     digests = [name for name in kept if len(name) == 64]
     changes = [change for manifest in manifests for change in manifest.changes] + list(state.pending)
-    names = {change.what for change in changes} | {change.after for change in changes if change.what == "renamed"}
+    names = {change.text(field) for change in changes for field in ("source", "before", "after", "what")}
     for cell in Cells(place.objects, place.slug).all():
         names |= {passage.source for passage in cell.answer.passages}
     known = {row.source_id: row for row in older}
@@ -47,8 +48,8 @@ def gather(
         if source_id in ids and source_id not in known:
             place_in_order = 1 + max((row.position for row in known.values()), default=0)
             known[source_id] = SourceRow(source_id, name, digest, 0, place_in_order, added=now())
-    changed = {change.what for change in changes if (change.after or "").startswith("changed")}
-    renamed = {change.before: change.after for change in changes if change.what == "renamed"}
+    changed = {change.text("source") for change in changes if change.code is Code.CHANGED}
+    renamed = {change.text("before"): change.text("after") for change in changes if change.code is Code.RENAMED}
     proved = _proved([row for key, row in known.items() if key in ids], digests, changed, renamed, expected)
     if proved is not None:
         return [_measured(place, row) for row in proved], True
@@ -63,7 +64,7 @@ def _proved(
     rows: Sequence[SourceRow],
     digests: Sequence[str],
     changed: set[str],
-    renamed: dict[str | None, str | None],
+    renamed: dict[str, str],
     expected: str,
 ) -> list[SourceRow] | None:
     options = [list(_options(row, digests, changed, renamed)) for row in rows]
@@ -72,9 +73,7 @@ def _proved(
     return next((list(tried) for tried in product(*options) if registry_fingerprint(tried) == expected), None)
 
 
-def _options(
-    row: SourceRow, digests: Sequence[str], changed: set[str], renamed: dict[str | None, str | None]
-) -> Iterator[SourceRow]:
+def _options(row: SourceRow, digests: Sequence[str], changed: set[str], renamed: dict[str, str]) -> Iterator[SourceRow]:
     for name in {row.name, renamed.get(row.name) or row.name}:
         yield replace(row, name=name)
         if row.name in changed or name in changed:

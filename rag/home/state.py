@@ -6,12 +6,14 @@ Numbered objects, create-if-absent, newest valid wins: two writers cannot overwr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
+from rag.changes import Change
 from rag.checked import FORMAT, dump_checked, load_checked, refuse_newer
 from rag.errors import Conflict, Damaged
 from rag.fingerprint import fingerprint
-from rag.manifest import Change, Manifest
+from rag.manifest import Manifest
+from rag.old_sentences import read_pair, saved_pair
 from rag.storage import layout
 from rag.storage.numbered import Numbered
 from rag.storage.objects import Objects
@@ -24,7 +26,8 @@ _BUSY = "Other processes keep changing this notebook. Try again."
 class State:
     """One state. `registry` is the version of the sources table that is wanted, None before the first source;
     `sources_fp` the fingerprint of what that version lists, and `sources` how many. `pending` are the changes since the
-    newest snapshot, at most 50 of them. `damaged`, which is not saved, says of newer states what is wrong with them."""
+    newest snapshot, at most 50 of them. `damaged`, which is not saved, says of newer states what is wrong with them,
+    and `damaged_numbers` which they are."""
 
     number: int = 0
     title: str = ""
@@ -34,6 +37,7 @@ class State:
     sources: int = 0
     pending: tuple[Change, ...] = ()
     damaged: tuple[str, ...] = field(default=(), compare=False)
+    damaged_numbers: tuple[int, ...] = field(default=(), compare=False)
 
 
 def only_after(seen: State, edit: Callable[[State], State]) -> Callable[[State], State]:
@@ -61,11 +65,15 @@ class States:
             NewerFormat: the newest was written by a newer Ragbook.
         """
         damaged: list[str] = []
-        for _, found in self._numbered.newest():
+        numbers: list[int] = []
+        newest = State()
+        for number, found in self._numbered.newest():
             if isinstance(found, State):
-                return replace(found, damaged=tuple(damaged))
+                newest = found
+                break
             damaged.append(str(found))
-        return State(damaged=tuple(damaged))
+            numbers.append(number)
+        return replace(newest, damaged=tuple(damaged), damaged_numbers=tuple(numbers))
 
     def change(self, edit: Callable[[State], State]) -> State:
         """Publish `edit(newest state)` as the one after it. Where another writer was faster, `edit` is asked again with
@@ -79,13 +87,14 @@ class States:
             newest = self.newest()
             if newest.number >= number:  # one came between the two looks
                 continue
-            new = replace(edit(newest), number=number, damaged=())
+            new = replace(edit(newest), number=number, damaged=(), damaged_numbers=())
             if self._numbered.create(number, _written(new)):
                 return new
         raise Conflict(_BUSY)
 
 
 def _written(state: State) -> bytes:
+    sentences, codes = saved_pair(state.pending)
     return dump_checked(
         {
             "format": FORMAT,
@@ -95,7 +104,8 @@ def _written(state: State) -> bytes:
             "registry": state.registry,
             "sources_fp": state.sources_fp,
             "sources": state.sources,
-            "pending": [asdict(change) for change in state.pending],
+            "pending": sentences,
+            "codes": codes,
         }
     )
 
@@ -140,9 +150,9 @@ def _parse(content: bytes, name: str) -> State:
             registry=registry,
             sources_fp=str(body["sources_fp"]),
             sources=int(str(body["sources"])),
-            pending=tuple(Change(**change) for change in pending),
+            pending=read_pair(pending, body.get("codes")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Damaged(f"{name} fails its check: {error!r} while reading its fields.") from error
     if not name.endswith(f"/{layout.numbered(state.number)}"):
         raise Damaged(f"{name} fails its check: it says that it is state {state.number}.")

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from rag.changes import Change, Code, change
 from rag.checked import FORMAT
 from rag.config import Config
 from rag.errors import ConfigError, Damaged, NewerFormat, NotFound, StoreError
@@ -18,13 +19,14 @@ from rag.home.noticed import still_bad
 from rag.home.pinned import PinnedFiles
 from rag.home.place import Place
 from rag.home.state import State, behind
-from rag.manifest import Change, Counts, Manifest, Receipt, Verdict, VerdictName
+from rag.manifest import Counts, Failure, Manifest, Receipt, Verdict, VerdictName
 from rag.spaces.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
 from rag.storage import layout
 from rag.text.counting import count
+from rag.wording import changes as words
 
 REFUSED_STEP = "Set the model back, or build a new index for the one that answers now (build --new-space)."
-REFUSED_CHANGE = Change("embedder.model", "the model of the saved vectors", "another model under the same name")
+REFUSED_CHANGE = change(Code.OTHER_MODEL)
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,13 @@ def look(place: Place, config: Config, *, hashing: bool = False) -> Status:
         place.reach()
         return _look(place, config, started, hashing)
     except NewerFormat as error:
-        change = Change("storage format", f"up to {FORMAT}", "a newer one")
-        return _bare(VerdictName.NEWER_FORMAT, str(error), "Open it with a newer Ragbook.", change, started)
+        why = change(Code.NEWER_FORMAT, known=FORMAT)
+        return _bare(VerdictName.NEWER_FORMAT, str(error), "Open it with a newer Ragbook.", why, started)
     except ConfigError:
         raise
     except StoreError as error:
-        change = Change("home", None, "out of reach")
-        return _bare(VerdictName.UNAVAILABLE, str(error), "Check the home folder, then try again.", change, started)
+        why = change(Code.OUT_OF_REACH)
+        return _bare(VerdictName.UNAVAILABLE, str(error), "Check the home folder, then try again.", why, started)
 
 
 def _look(place: Place, config: Config, started: float, hashing: bool) -> Status:
@@ -219,7 +221,7 @@ def _current(head: Manifest) -> Verdict:
             f"Snapshot {head.snapshot} answers from the former content of {count(len(kept), 'source')} that could not "
             f"be read again: {', '.join(kept[:3])}.",
             "Add a readable copy, or remove it.",
-            tuple(Change(failure.name, None, failure.reason) for failure in head.failures if failure.kept),
+            _unread([failure for failure in head.failures if failure.kept]),
         )
     unread = f" {count(counts.failed, 'file')} could not be read." if counts.failed else ""
     if not counts.chunks:
@@ -228,7 +230,7 @@ def _current(head: Manifest) -> Verdict:
             head,
             f"This notebook has no readable sources.{unread}",
             "Add files, or the sample library.",
-            tuple(Change(failure.name, None, failure.reason) for failure in head.failures),
+            _unread(head.failures),
         )
     verdict = _name(
         VerdictName.HIT,
@@ -237,19 +239,15 @@ def _current(head: Manifest) -> Verdict:
         f"{count(counts.sources, 'source')}. Nothing was embedded.{unread}",
         "Ask.",
     )
-    return Verdict(
-        verdict.name,
-        verdict.sentence,
-        verdict.next_step,
-        verdict.snapshot,
-        verdict.changes,
-        Receipt(saved_texts=counts.chunks),
-        "disk",
-    )
+    return replace(verdict, receipt=Receipt(saved_texts=counts.chunks), where="disk")
+
+
+def _unread(failures: Sequence[Failure]) -> tuple[Change, ...]:
+    return tuple(change(Code.STILL_UNREADABLE, source=one.name, sentence=one.reason) for one in failures)
 
 
 def _other_recipe(found: _Findings, head: Manifest) -> Verdict:
-    named = "; ".join(str(change) for change in found.changes[:3])
+    named = "; ".join(words.sentence(one) for one in found.changes[:3])
     if found.saved_elsewhere:
         step = f"Switch: snapshot {found.saved_elsewhere} was built with these settings, so nothing is paid for twice."
     else:
@@ -282,7 +280,7 @@ def _damaged(found: _Findings) -> Verdict:
         head,
         f"{found.problems[0]} {fallback} The originals were not touched.",
         step,
-        tuple(Change("damage", None, problem) for problem in found.problems[:50]),
+        tuple(change(Code.DAMAGE, sentence=problem) for problem in found.problems[:50]),
     )
 
 
@@ -292,6 +290,6 @@ def _name(
     return Verdict(name, sentence, step, head.snapshot if head else None, tuple(changes))
 
 
-def _bare(name: VerdictName, sentence: str, step: str, change: Change, started: float) -> Status:
-    verdict = Verdict(name, sentence, step, changes=(change,))
+def _bare(name: VerdictName, sentence: str, step: str, why: Change, started: float) -> Status:
+    verdict = Verdict(name, sentence, step, changes=(why,))
     return Status(verdict, {}, None, None, None, None, (), 0, 0, time.monotonic() - started)

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rag.changes import Code, change
 from rag.errors import Damaged, NotFound
 from rag.home.pinned import PinnedFiles
 from rag.home.pinning import pin
 from rag.home.place import Place
-from rag.manifest import Change, Manifest, PinnedTable, Receipt
+from rag.manifest import Manifest, PinnedTable, Receipt
 from rag.moving.contents import TAGS, manifest_name, original_name
 from rag.moving.packing import Packing
 from rag.moving.paid import write_paid
@@ -151,7 +152,7 @@ def _staged(place: Place, old: Manifest, packing: Packing, clean: bool) -> _Stag
         parent=None,
         writer=WRITER,
         tables=tables,
-        changes=(Change("archive", None, f"snapshot {old.snapshot} of {place.slug}"),),
+        changes=(change(Code.ARCHIVE, snapshot=old.snapshot, notebook=place.slug),),
         receipt=Receipt(saved_texts=old.counts.chunks),
         state=None,
         registry=None,

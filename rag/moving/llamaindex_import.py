@@ -17,12 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rag import old_sentences
+from rag.changes import Code, change
 from rag.errors import AlreadyExists
 from rag.fingerprint import chunk_id
 from rag.home.pinning import pin, verify
 from rag.home.spending import Purpose, Recording, recorded
 from rag.home.state import State, only_after
-from rag.manifest import Change, Counts, Manifest, Receipt, VerdictName
+from rag.manifest import Counts, Manifest, Receipt, VerdictName
 from rag.moving.llamaindex_files import StoredIndex, read_index
 from rag.moving.llamaindex_sources import AdoptedSource, sources_of
 from rag.moving.llamaindex_trial import SAMPLES, Needed, compared, estimate, unit
@@ -166,7 +168,7 @@ class _Adoption:
         return list(register([], given, when=now()).rows)
 
     def _want(self, rows: Sequence[SourceRow], version: int, *, pending: bool) -> State:
-        changes = [Change(row.name, None, "added") for row in rows[:50]] if pending else []
+        changes = [change(Code.ADDED, source=row.name) for row in rows[:50]] if pending else []
         wanted = registry_fingerprint(rows)
 
         def wish(newest: State) -> State:
@@ -209,7 +211,7 @@ class _Adoption:
             counts=Counts(len(built), 0, chunks),
             tables=tables,
             receipt=Receipt(saved_texts=chunks),
-            changes=(Change("llama-index", None, f"{count(chunks, 'chunk')} adopted with their vectors"),),
+            changes=(change(Code.ADOPTED, chunks=chunks),),
         )
         # What is wanted first: a crash in between leaves sources without an index, which a build makes.
         state = self._want(built, version, pending=False)
@@ -228,7 +230,7 @@ class _Adoption:
             embedded=0,
             reused=chunks,
             changed="new",
-            why=f"{count(chunks, 'chunk')} adopted from llama-index",
+            why=old_sentences.why(change(Code.ADOPTED_SOURCE, chunks=chunks)),
         )
 
     def _chunks(self, rows: Sequence[SourceRow], recipe_fp: str) -> Iterator[ChunkRow]:

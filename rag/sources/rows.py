@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rag.changes import Change
 from rag.fingerprint import fingerprint
+from rag.old_sentences import NOT_BUILT, made
 
 SourceState = Literal["indexed", "failed", "waiting"]
 Changed = Literal["new", "changed", "reused", "renamed", "failed", "waiting"]
@@ -38,7 +40,13 @@ class SourceRow:
     embedded: int = 0
     reused: int = 0
     changed: Changed = "waiting"
-    why: str = "not built yet"
+    why: str = NOT_BUILT
+
+    @property
+    def made(self) -> Change:
+        """What the last build made of the source. `reason` and `why` are what the table has of it, in the words of
+        `rag.old_sentences`, and nothing to decide by or to show."""
+        return made(self.name, self.changed, self.state, self.reason, self.why)
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from rag.changes import Change, Code, change
 from rag.checked import FORMAT
 from rag.config import Config
 from rag.fingerprint import fingerprint
-from rag.manifest import Change
 from rag.spaces.saved import draft
 from rag.spaces.space import Space
 
@@ -53,7 +53,7 @@ def recipe_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple
     old, new = dict(_flat(before)), dict(_flat(after))
     open_yet = {"embedder.dimensions", "embedder.variant"} - new.keys()
     return tuple(
-        Change(key, old.get(key), new.get(key))
+        change(Code.CHOICE, choice=key, before=old.get(key), after=new.get(key))
         for key in sorted(old.keys() | new.keys())
         if key not in open_yet and old.get(key) != new.get(key)
     )

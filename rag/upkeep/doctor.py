@@ -131,10 +131,11 @@ class _Doctor:
             return
         repair = "Taken from the newest snapshot and registry, and written anew."
         lost = "The title and settings saved last, and what was added or removed since the newest snapshot."
-        for sentence in state.damaged:
-            yield Finding("state-damaged", sentence, lost, repair, (sentence.split(" ", 1)[0],))
+        folder = layout.states(self.place.slug)
+        for number, sentence in zip(state.damaged_numbers, state.damaged, strict=True):
+            name = f"{folder}/{layout.numbered(number)}"
+            yield Finding("state-damaged", sentence, lost, repair, (name,))
         if not state.damaged and behind(state, self.head):
-            folder = layout.states(self.place.slug)
             sentence = f"The newest state in {folder} is missing: the newest snapshot tells of it."
             yield Finding("state-missing", sentence, lost, repair)
         yield from self._registry(state)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from rag.changes import Change, Code, change
 from rag.errors import Conflict, Damaged, NotFound, RagbookError
 from rag.home.pinned import PinnedFiles
 from rag.home.pinning import pin
 from rag.home.place import Place
 from rag.home.retiring import kept
 from rag.home.state import State, only_after
-from rag.manifest import Change, Manifest, PinnedTable, Receipt, Verdict, VerdictName
+from rag.manifest import Manifest, PinnedTable, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.sources.rows import SourceRow
 from rag.spaces.recipe import recipe_changes
@@ -100,7 +101,7 @@ def rollback(place: Place, number: int, *, wait_seconds: float = 60) -> Outcome:
                 writer=writer_name(),
                 verdict=VerdictName.ROLLED_BACK,
                 receipt=Receipt(saved_texts=target.counts.chunks),
-                changes=(Change("snapshot", str(head.snapshot), str(number)),),
+                changes=(change(Code.WENT_BACK, before=head.snapshot, after=number),),
                 state=state.number,
                 registry=state.registry,
             )

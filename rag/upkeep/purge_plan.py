@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from rag.changes import Code
 from rag.checked import load_checked
 from rag.config import Config
 from rag.errors import Damaged, NotFound
@@ -196,14 +197,14 @@ def _known_names(place: Place, names: set[str], rows: Sequence[SourceRow]) -> se
     """These names and those that the sources had before: kept answers tell them by id, rows and manifests in words."""
     ids = {row.source_id for row in rows}
     found = names | {row.name for row in rows}
-    found |= {match[1] for row in rows if (match := re.match(r"was (.+): nothing embedded$", row.why))}
+    found |= {row.made.text("before") for row in rows if row.made.code is Code.RENAMED}
     for cell in Cells(place.objects, place.slug).all():
         found |= {passage.source for passage in cell.answer.passages if passage.source_id in ids}
     state = place.states.newest()
     changes = [change for manifest in _manifests(place) for change in manifest.changes]
     for change in [*reversed(state.pending), *changes]:  # newest first, so that a chain of names is followed
-        if change.what == "renamed" and change.after in found and change.before:
-            found.add(change.before)
+        if change.code is Code.RENAMED and change.text("after") in found:
+            found.add(change.text("before"))
     # A name that another source has today is that one's: what it tells of is not ours to take.
     return names | (found - {row.name for row in place.registry.rows(state.registry) if row.source_id not in ids})
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
+from rag.changes import Code, change
 from rag.checked import dump_checked
 from rag.config import Config
 from rag.errors import Busy, RagbookError
@@ -20,7 +21,7 @@ from rag.home.pinning import pin, verify
 from rag.home.place import Place
 from rag.home.retiring import unkeep
 from rag.home.state import State, newest_registry, only_after
-from rag.manifest import Change, Counts, Receipt, Verdict, VerdictName
+from rag.manifest import Counts, Receipt, Verdict, VerdictName
 from rag.outcome import ChunkCounts, Outcome, SourceCounts
 from rag.sources.rows import SourceRow, registry_fingerprint
 from rag.storage import layout
@@ -163,7 +164,7 @@ def _publish_without(place: Place, ids: set[str], purged: int) -> Outcome:
             "sources": pin(place, place.registry.path, version, len(rest), None),
         },
         receipt=Receipt(saved_texts=chunks),
-        changes=(Change("purged", None, count(purged, "source")),),
+        changes=(change(Code.PURGED, sources=purged),),
         failures=tuple(failure for failure in head.failures if failure.name in {row.name for row in failed}),
         state=None,  # of no state yet: what is wanted still names what was purged
         registry=None,

@@ -11,6 +11,7 @@ from rag.models.tokens import tokenizer_for
 from rag.reading.isolation import Readers
 from rag.reading.splitting import split
 from rag.sources.incoming import Incoming
+from rag.wording.changes import sentence
 from tests.doubles import CountingEmbedding
 from tests.notebooks import (
     CANARY,
@@ -64,7 +65,7 @@ def test_a_renamed_file_and_a_moved_folder_keep_their_chunks(tmp_path):
     assert outcome.sources.renamed == 1
     assert (outcome.sources.added, outcome.sources.changed, outcome.sources.removed) == (0, 0, 0)
     assert outcome.verdict.receipt.calls == 0
-    assert [str(change) for change in outcome.verdict.changes] == ["renamed: a.txt → z.txt"]
+    assert [sentence(change) for change in outcome.verdict.changes] == ["renamed: a.txt → z.txt"]
     assert opened(book).table.reader().ids() == found
     assert [row.name for row in book.sources()] == ["z.txt", "b.txt"]
 
@@ -162,7 +163,7 @@ def test_another_chunk_size_pays_only_for_texts_that_are_new(tmp_path):
     wider = notebook(config, model)
     status = wider.status()
     assert status.verdict.name is VerdictName.OTHER_RECIPE
-    assert [str(change) for change in status.verdict.changes] == ["size of chunks, in tokens: 48 → 120"]
+    assert [sentence(change) for change in status.verdict.changes] == ["size of chunks, in tokens: 48 → 120"]
     before = list(model.seen)
     outcome = wider.build()
     assert outcome.verdict.name is VerdictName.REBUILT

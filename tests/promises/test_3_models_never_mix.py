@@ -14,6 +14,7 @@ from rag.errors import ModelError, ServerDown, SpaceRefused
 from rag.manifest import VerdictName
 from rag.notebook import Notebook, open_snapshot
 from rag.tables.vectors import VectorCache
+from rag.wording.changes import sentence
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import (
     CANARY,
@@ -47,7 +48,7 @@ def test_there_and_back_again(tmp_path):
     second = notebook(config, b)
     status = second.status()
     assert status.verdict.name is VerdictName.OTHER_RECIPE
-    assert [str(change) for change in status.verdict.changes] == ["embedding model: counting → other"]
+    assert [sentence(change) for change in status.verdict.changes] == ["embedding model: counting → other"]
     assert "counting → other" in status.verdict.sentence
     assert "beside" in status.verdict.next_step
     assert b.calls == 0
@@ -55,7 +56,7 @@ def test_there_and_back_again(tmp_path):
     built = second.build()
     assert built.verdict.name is VerdictName.REBUILT
     assert (built.chunks.embedded, built.chunks.total) == (5, 5)
-    assert "embedding model: counting → other" in [str(change) for change in built.verdict.changes]
+    assert "embedding model: counting → other" in [sentence(change) for change in built.verdict.changes]
     assert second.status().verdict.name is VerdictName.HIT
     assert vectors(second) == {"counting": 5, "other": 5}
 
@@ -154,7 +155,7 @@ def test_a_changed_dimension_is_refused(tmp_path, dimensions):
 def test_dimensions_asked_for_are_another_space(tmp_path):
     notebook(tmp_path, CountingEmbedding()).add([file("a.txt", text_of(3))])
     book = notebook(settings(tmp_path, embed_dimensions=32), CountingEmbedding(dimensions=32))
-    assert [str(change) for change in book.status().verdict.changes] == ["dimensions of the vectors: 64 → 32"]
+    assert [sentence(change) for change in book.status().verdict.changes] == ["dimensions of the vectors: 64 → 32"]
     assert book.build().verdict.name is VerdictName.REBUILT
     assert sorted(one["dimensions"] for one in book.spaces()) == [32, 64]
 
@@ -201,7 +202,7 @@ def test_the_embedded_model_answers_for_its_own_snapshot_whatever_the_settings_n
     book = Notebook(settings(tmp_path), make_embedder=made)
     status = book.status()
     assert status.verdict.name is VerdictName.OTHER_RECIPE
-    assert "embedder.provider" in {change.what for change in status.verdict.changes}
+    assert "embedder.provider" in {change.text("choice") for change in status.verdict.changes}
     found = opened(book).search("What makes dough rise?")
     assert found.notes == ()
     assert found.passages[0].dense > 0.4
@@ -299,6 +300,7 @@ class Held(CountingEmbedding):
 
 ASKING = """
 import json, sys
+from rag.wording.changes import sentence
 from tests.doubles import CountingEmbedding
 from tests.notebooks import notebook, opened, answered, settings
 
@@ -310,7 +312,7 @@ status = book.status().verdict
 print(json.dumps({
     "snapshot": answer.snapshot, "verdict": answer.verdict, "space": answer.space, "notes": list(answer.notes),
     "dense": [one.dense is not None for one in answer.passages], "first": answer.passages[0].text,
-    "status": status.name, "sentence": status.sentence, "changes": [str(one) for one in status.changes],
+    "status": status.name, "sentence": status.sentence, "changes": [sentence(one) for one in status.changes],
     "asked": embedding.queries,
 }))
 """
@@ -369,7 +371,9 @@ def test_a_notebook_that_was_never_built_with_the_answering_model_is_not_built_a
     assert total_chunks(changed) == before
     status = book.status()
     assert status.verdict.name is VerdictName.OTHER_RECIPE
-    assert "variant of the embedding model behind its name: 0 → 1" in [str(change) for change in status.verdict.changes]
+    assert "variant of the embedding model behind its name: 0 → 1" in [
+        sentence(change) for change in status.verdict.changes
+    ]
     assert book.estimate().texts == 7
     assert book.build().chunks.embedded == 7
     assert book.status().verdict.name is VerdictName.HIT

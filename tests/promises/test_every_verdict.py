@@ -20,6 +20,7 @@ from rag.manifest import VerdictName
 from rag.notebook import Notebook
 from rag.storage.lease import lease
 from rag.storage.ledger import Ledger
+from rag.wording.changes import sentence
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import file, notebook, opened, settings, text_of
 
@@ -264,7 +265,7 @@ def test_it_is_reached_for_nothing_and_says_why_and_what_next(
             assert words.endswith((".", ")."))
             assert "\n" not in words
             assert "Traceback" not in words
-        said = [str(change) for change in verdict.changes]
+        said = [sentence(change) for change in verdict.changes]
         assert len(said) == len(case.changes)
         for found, expected in zip(said, case.changes, strict=True):
             assert found.startswith(expected.removesuffix("..."))
@@ -281,7 +282,7 @@ def test_it_is_reached_for_nothing_and_says_why_and_what_next(
         report = json.loads(capsys.readouterr().out)
         assert (report["verdict"], report["snapshot"]) == (verdict.name, verdict.snapshot)
         assert (report["sentence"], report["next_step"]) == (verdict.sentence, verdict.next_step)
-        assert [one["what"] for one in report["changes"]] == [one.what for one in verdict.changes]
+        assert [one["code"] for one in report["changes"]] == [one.code for one in verdict.changes]
         assert main(["status"]) == 0
         shown = capsys.readouterr().out
         assert shown.startswith(f"{verdict.name}: {verdict.sentence} {verdict.next_step}\n")

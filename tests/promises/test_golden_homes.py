@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from rag.citing.answer import Answer
 from rag.manifest import VerdictName
 from rag.moving.importing import import_notebook
 from rag.notebook import Notebook
+from rag.upkeep.purge_plan import plan_purge
+from rag.upkeep.purging import purge
 from tests.golden.make import HERE, book_of, golden, results, told
 from tests.notebooks import opened, settings
 
@@ -84,6 +87,27 @@ def test_a_golden_home_is_built_again_without_paying(released: Path, tmp_path: P
     expected = json.loads((released / "double.json").read_text("utf-8"))["searches"]
     for one, other in zip(results(book), expected, strict=True):
         assert [hit[2] for hit in one["hits"]][:1] == [hit[2] for hit in other["hits"]][:1]
+
+
+@pytest.mark.parametrize("released", FORMATS, ids=lambda path: path.name)
+def test_a_golden_home_is_purged_of_a_source_and_of_every_name_it_had(released: Path, tmp_path: Path) -> None:
+    """Also of a name that only rows of that time tell of, in a sentence."""
+    shutil.copytree(released / "double", tmp_path / "double")
+    book = book_of("double", golden(tmp_path)["double"])
+    head = book.history()[0]
+    version = head.tables["sources"].version
+    rows = [
+        replace(row, changed="renamed", why="was quarterdeck.csv: nothing embedded") if row.name == "ships.csv" else row
+        for row in book.place.registry.rows(version)
+    ]
+    state = book.place.states.newest()
+    book.place.states.change(lambda one: replace(one, registry=book.place.registry.write(rows, state.registry)))
+    assert plan_purge(book.place, ["ships.csv"]).chunks == 1
+    purge(book.place, ["ships.csv"])
+    words = (b"ships.csv", b"quarterdeck", b"marigold", b"petrel")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [(path.name, word) for path in files for word in words if word in path.read_bytes().lower()]
+    assert {row.name for row in book.sources()} == {"broken.pdf", "harbour.md", "notes.txt"}
 
 
 def _is_current(book: Notebook, expected: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from rag.sources.tags import known_tags
+from rag.wording import changes
 from ui import wording
 from ui.untrusted import visible
 
@@ -46,7 +47,7 @@ def source_table(rows: list[SourceRow], tags: Mapping[str, tuple[str, ...]]) -> 
         "Chunks": [row.chunks for row in shown],
         "Reused": [row.reused / (row.reused + row.embedded) if row.reused + row.embedded else None for row in shown],
         "Size": [row.size for row in shown],
-        "Why": [visible(row.reason or row.why) for row in shown],
+        "Why": [visible(changes.failed(row.made) or changes.result(row.made)) for row in shown],
     }
     columns = st.column_config
     picked = st.dataframe(

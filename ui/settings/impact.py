@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.manifest import Change, Manifest
+from rag.changes import Change
+from rag.manifest import Manifest
 from rag.spaces.recipe import recipe_changes, wanted_recipe
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def impact_of(notebook: Notebook, status: Status, config: Config) -> Impact:
     recipe = wanted_recipe(config, None)
     changes = recipe_changes(current.recipe if current else status.recipe, recipe)
     ready = next((one for one in history if not recipe_changes(one.recipe, recipe)), None) if changes else None
-    return Impact(changes, current, ready, any(change.what.startswith("embedder.") for change in changes))
+    return Impact(changes, current, ready, any(change.text("choice").startswith("embedder.") for change in changes))
 
 
 def candidate(saved: Mapping[str, str], entered: Mapping[str, str], in_force: Mapping[str, str]) -> dict[str, str]:

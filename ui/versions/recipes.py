@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rag.spaces.choices import named
+from rag.wording.choices import named
 from ui.untrusted import escaped
 
 _LABELS = {

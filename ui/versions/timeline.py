@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from rag.manifest import Change, Manifest
+from rag.changes import Change
+from rag.manifest import Manifest
+from rag.wording import changes
 from ui import session, wording
 from ui.untrusted import escaped
 from ui.widgets import Row, badge_html, kv_html
@@ -35,14 +37,14 @@ def _item(one: Manifest, *, unfolded: bool) -> str:
 
 def change_html(change: Change) -> str:
     """What became of the thing that changed: `a → b`, or only what is there now."""
-    sides = (change.before, change.after if change.after is not None else "none")
-    return " → ".join(escaped(side) for side in sides if side is not None)
+    before, after = changes.sides(change)
+    return " → ".join(escaped(side) for side in (before, after if after is not None else "none") if side is not None)
 
 
 def _reason(one: Manifest) -> str:
     if not one.changes:
         return "nothing changed"
-    first = str(one.changes[0])
+    first = changes.sentence(one.changes[0])
     more = len(one.changes) - 1
     return (first if len(first) <= 90 else first[:89] + "…") + (
         f" and {wording.count(more, 'more change')}" if more else ""
@@ -50,7 +52,7 @@ def _reason(one: Manifest) -> str:
 
 
 def _rows(one: Manifest) -> list[Row]:
-    rows = [(change.name, change_html(change)) for change in one.changes[:SHOWN]]
+    rows = [(changes.name(change), change_html(change)) for change in one.changes[:SHOWN]]
     if len(one.changes) > SHOWN:
         rows.append(("", f"and {wording.number(len(one.changes) - SHOWN)} more"))
     failed = f", {wording.number(one.counts.failed)} not readable" if one.counts.failed else ""

@@ -259,7 +259,7 @@ def test_a_damaged_snapshot_is_recovered_for_nothing(tmp_path, damage):
     assert outcome.verdict.name is VerdictName.RECOVERED
     assert outcome.verdict.receipt.calls == outcome.chunks.embedded == 0
     assert outcome.verdict.snapshot == 3
-    assert "damage" in {change.what for change in outcome.verdict.changes}
+    assert "damage" in {change.code for change in outcome.verdict.changes}
     assert hits(opened(book).search("river stone")) == whole
     assert quiet.status().verdict.name is VerdictName.HIT
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rag.building.registering import register
+from rag.changes import Code, change
 from rag.errors import Busy, Cancelled, NotFound, StoreUnavailable, TagInvalid
-from rag.manifest import Change, VerdictName
+from rag.manifest import VerdictName
 from rag.progress import Stage
 from rag.sources.incoming import Incoming
 from rag.sources.rows import Given
@@ -91,7 +92,10 @@ def test_to_be_registered_is_to_be_wanted_and_no_more(tmp_path):
     register(book.place, given)
     state = book.place.states.newest()
     assert wanted(book) == ["a.txt", "b.txt"]
-    assert (state.sources, state.pending) == (2, (Change("a.txt", None, "added"), Change("b.txt", None, "added")))
+    assert (state.sources, state.pending) == (
+        2,
+        (change(Code.ADDED, source="a.txt"), change(Code.ADDED, source="b.txt")),
+    )
     register(book.place, given)
     assert book.place.states.newest() == state
     assert book.history() == []

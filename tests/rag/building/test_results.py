@@ -11,7 +11,6 @@ from rag.building.plan import plan
 from rag.building.results import (
     Read,
     changes_of,
-    counted,
     nothing_built,
     results,
     source_counts,
@@ -21,6 +20,7 @@ from rag.building.results import (
 )
 from rag.manifest import Counts, Failure, Manifest, Receipt, VerdictName
 from rag.sources.rows import SourceRow
+from rag.wording.changes import sentence
 
 
 def row(name, digest="d1", **fields):
@@ -34,19 +34,6 @@ def built(name, digest="d1", chunks=3, **fields):
 
 def read_of(one, pieces, embedded):
     return Read(one, pieces, "text/plain", embedded=embedded)
-
-
-@pytest.mark.parametrize(
-    ("total", "embedded", "words"),
-    [
-        (1, 0, "1 chunk, all reused"),
-        (1, 1, "1 chunk embedded"),
-        (3, 3, "3 chunks embedded"),
-        (1200, 2, "1,200 chunks: 2 embedded, 1,198 reused"),
-    ],
-)
-def test_counted(total, embedded, words):
-    assert counted(total, embedded) == words
 
 
 def test_every_source_has_its_result_in_the_order_wanted():
@@ -129,7 +116,7 @@ def test_changes_say_damage_then_recipe_then_sources():
         Read(row("bad.pdf"), failure="It is none."),
     ]
     found = changes_of(manifest(), ["x is torn."], "A version was set aside.", todo, reads, {"splitter": {"size": 96}})
-    assert [str(one) for one in found] == [
+    assert [sentence(one) for one in found] == [
         "damage: x is torn.",
         "size of chunks, in tokens: 48 → 96",
         "vector cache: A version was set aside.",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from rag.changes import Code, change
 from rag.checked import FORMAT, dump_checked
 from rag.errors import NewerFormat
 from rag.home.state import NO_SOURCES, State, States
-from rag.manifest import Change
 from rag.storage.objects import LocalObjects
 from tests.waiting import CEILING
 
@@ -38,7 +38,7 @@ def test_before_the_first_there_is_the_empty_state(states: States, tmp_path: Pat
 
 def test_the_newest_state_wins_and_the_past_stays(states: States, tmp_path: Path) -> None:
     first = published(states, State(title="Ä title", settings={"RAGBOOK_LLM": "none"}, registry=3, sources=2))
-    second = published(states, replace(first, title="B", pending=(Change("a.txt", None, "added"),)))
+    second = published(states, replace(first, title="B", pending=(change(Code.ADDED, source="a.txt"),)))
     assert (first.number, second.number) == (1, 2)
     assert states.newest() == second
     assert [path.name for path in sorted(folder(tmp_path).iterdir())] == ["00000001.json", "00000002.json"]

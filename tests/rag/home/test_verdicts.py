@@ -8,6 +8,7 @@ from rag.checked import dump_checked
 from rag.errors import Cancelled, QuotaExceeded
 from rag.manifest import VerdictName
 from rag.storage.lease import lease
+from rag.wording.changes import sentence
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, opened, settings, text_of
 
@@ -42,7 +43,7 @@ def test_empty_and_new(home):
     found = verdict(home)
     assert found.name is VerdictName.NEW
     assert found.sentence.startswith("2 sources added")
-    assert [str(change) for change in found.changes] == ["a.txt: added", "b.txt: added"]
+    assert [sentence(change) for change in found.changes] == ["a.txt: added", "b.txt: added"]
 
 
 def test_hit(home, built):
@@ -64,7 +65,7 @@ def test_stale_names_what_changed_and_goes_away_when_it_is_undone(home, built):
     interrupted(file("c.txt", "New."), file("a.txt", "Changed."))
     found = verdict(home)
     assert found.name is VerdictName.STALE
-    assert [str(change) for change in found.changes] == ["c.txt: added", "a.txt: changed"]
+    assert [sentence(change) for change in found.changes] == ["c.txt: added", "a.txt: changed"]
     assert "snapshot 1, which keeps answering" in found.sentence
     with pytest.raises(Cancelled):
         built.remove(["c.txt"], cancelled=lambda: True)
@@ -76,7 +77,7 @@ def test_stale_names_what_changed_and_goes_away_when_it_is_undone(home, built):
 def test_other_recipe_names_each_choice(home, built):
     found = verdict(home, chunk_size=100, chunk_overlap=10, embed_model="other")
     assert found.name is VerdictName.OTHER_RECIPE
-    assert [str(change) for change in found.changes] == [
+    assert [sentence(change) for change in found.changes] == [
         "embedding model: counting → other",
         "overlap of chunks, in tokens: 0 → 10",
         "size of chunks, in tokens: 48 → 100",

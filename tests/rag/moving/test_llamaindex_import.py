@@ -10,6 +10,7 @@ from rag.errors import AlreadyExists
 from rag.manifest import VerdictName
 from rag.moving.llamaindex_import import import_llamaindex
 from rag.storage.ledger import Ledger
+from rag.wording.changes import sentence
 from tests.doubles import CountingEmbedding
 from tests.notebooks import file, notebook, opened, text_of
 from tests.rag.moving.archives import everything_below
@@ -33,7 +34,7 @@ def test_an_index_of_the_same_model_is_adopted_with_its_vectors(tmp_path: Path) 
 
     verdict = book.status().verdict
     assert verdict.name is VerdictName.OTHER_RECIPE
-    assert "way of cutting chunks: llama-index import → structure/2" in [str(change) for change in verdict.changes]
+    assert "way of cutting chunks: llama-index import → structure/2" in [sentence(change) for change in verdict.changes]
     rows = {row.source_id: row for row in book.sources()}
     assert [row.name for row in rows.values()] == ["a.pdf.txt", "a.pdf (2).txt", "bare.txt"]
     snapshot = opened(book)

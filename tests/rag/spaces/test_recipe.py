@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from rag.changes import Code, change
 from rag.checked import dump_checked, load_checked
 from rag.config import Config, Secret, load_config
-from rag.manifest import Change
 from rag.spaces.recipe import recipe_changes, recipe_fingerprint, wanted_recipe
 from rag.spaces.space import Space
+from rag.wording.changes import name, sentence
 
 SPACE = Space("openai-compatible", "m", "", 64, newline_policy="spaces")
 REMOTE = Config(embedder="openai-compatible", embed_model="m", embed_base_url="http://localhost:1/v1")
@@ -62,29 +63,32 @@ def test_without_a_space_it_says_what_is_known() -> None:
 def test_a_reader_is_shown_words_for_every_choice() -> None:
     before = wanted_recipe(REMOTE, SPACE)
     after = wanted_recipe(REMOTE, replace(SPACE, variant=1))
-    (change,) = recipe_changes(before, after)
-    assert str(change) == "variant of the embedding model behind its name: 0 → 1"
+    (found,) = recipe_changes(before, after)
+    assert sentence(found) == "variant of the embedding model behind its name: 0 → 1"
     every = recipe_changes({}, wanted_recipe(Config(), None)) + recipe_changes({}, before)
-    assert {change.what for change in every} > {
+    assert {one.text("choice") for one in every} > {
         "embedder.long_text",
         "splitter.id",
         "readers.application/pdf",
         "format",
     }
-    assert not [change.name for change in every if change.name == change.what or "_" in change.name]
-    assert Change("readers.application/pdf", "1", "2").name == "reader of application/pdf"
+    assert not [one for one in every if name(one) == one.text("choice") or "_" in name(one)]
+    assert (
+        name(change(Code.CHOICE, choice="readers.application/pdf", before="1", after="2"))
+        == "reader of application/pdf"
+    )
 
 
 def test_changes_name_each_choice_that_differs(tmp_path: Path) -> None:
     before = wanted_recipe(REMOTE, SPACE)
     after = wanted_recipe(replace(REMOTE, chunk_size=300), replace(SPACE, model="n", dimensions=128))
     assert recipe_changes(before, after) == (
-        Change("embedder.dimensions", "64", "128"),
-        Change("embedder.model", "m", "n"),
-        Change("splitter.size", "220", "300"),
+        change(Code.CHOICE, choice="embedder.dimensions", before="64", after="128"),
+        change(Code.CHOICE, choice="embedder.model", before="m", after="n"),
+        change(Code.CHOICE, choice="splitter.size", before="220", after="300"),
     )
-    assert str(recipe_changes(before, after)[1]) == "embedding model: m → n"
+    assert sentence(recipe_changes(before, after)[1]) == "embedding model: m → n"
     assert recipe_changes(before, before) == ()
     local = wanted_recipe(load_config({}, folder=tmp_path), None)
-    assert "tokenizer.digest" in {change.what for change in recipe_changes(before, local)}
-    assert recipe_changes({"a": 1}, {}) == (Change("a", "1", None),)
+    assert "tokenizer.digest" in {one.text("choice") for one in recipe_changes(before, local)}
+    assert recipe_changes({"a": 1}, {}) == (change(Code.CHOICE, choice="a", before="1"),)

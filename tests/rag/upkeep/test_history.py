@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rag.changes import Code, change
 from rag.errors import Busy, Damaged, NotFound, RagbookError
 from rag.home.retiring import keep, kept, unkeep
 from rag.manifest import VerdictName
@@ -46,7 +47,7 @@ def test_diff_names_what_became_of_each_source(book):
 
 def test_diff_names_changes_of_the_recipe(book, tmp_path):
     notebook(settings(tmp_path / "home", chunk_size=96), CountingEmbedding()).build()
-    assert [(one.before, one.after) for one in diff(book.place, 4, 5).recipe if "size" in one.what] == [("48", "96")]
+    assert change(Code.CHOICE, choice="splitter.size", before="48", after="96") in diff(book.place, 4, 5).recipe
 
 
 def test_rollback_pins_the_old_snapshot_again_and_calls_nobody(book, tmp_path):

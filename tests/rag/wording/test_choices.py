@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rag.config import Config
-from rag.spaces.choices import CHOICES, named
 from rag.spaces.recipe import wanted_recipe
 from rag.spaces.space import Space
+from rag.wording.choices import CHOICES, named
 
 
 def fields(value, prefix=""):
