@@ -30,6 +30,7 @@ RagbookError                       every error a user can meet; `str(error)` is 
     DiskFull                       no space left
     AlreadyExists                  create-if-absent met an object of that name
     Damaged                        a file fails its check
+      OtherDimensions              vectors of another dimension than the space they lie in
     NewerFormat                    written by a newer Ragbook
     Busy                           another process is building
     Conflict                       another writer published first, more often than we retried
@@ -159,6 +160,10 @@ class AlreadyExists(StoreError):
 
 class Damaged(StoreError):
     """A file fails its check. The sentence names the file and the check."""
+
+
+class OtherDimensions(Damaged):
+    """Vectors of another dimension than the space they lie in: a mistake of names, and nothing to heal."""
 
 
 class NewerFormat(StoreError):

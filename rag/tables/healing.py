@@ -9,9 +9,9 @@ from typing import TypeVar
 import numpy as np
 from filelock import FileLock
 
-from rag.errors import Damaged
+from rag.errors import Damaged, OtherDimensions
 from rag.storage.failures import translated
-from rag.tables.vectors import OtherWidth, VectorCache, Vectors
+from rag.tables.vectors import VectorCache, Vectors
 
 T = TypeVar("T")
 _AT_ONCE = 4096
@@ -28,7 +28,7 @@ class HealingCache(VectorCache):
         self.repaired: str | None = None
         try:
             super().__init__(folder, dimensions)
-        except OtherWidth:
+        except OtherDimensions:
             raise
         except Damaged:
             self._heal(folder, dimensions)

@@ -45,7 +45,10 @@ def _refuse(of: type, *_: Any, **__: Any) -> Any:
 
 
 def _left_out() -> list[str]:
-    return [name for name, module in sys.modules.items() if isinstance(getattr(module, "__loader__", None), _LeftOut)]
+    # A list: other threads import meanwhile.
+    return [
+        name for name, module in list(sys.modules.items()) if isinstance(getattr(module, "__loader__", None), _LeftOut)
+    ]
 
 
 _finder = _LeftOut()

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock
 
-from rag.errors import Damaged, NotFound, StoreError, VectorInvalid
+from rag.errors import NotFound, OtherDimensions, StoreError, VectorInvalid
 from rag.storage import layout
 from rag.storage.durable import make_folder
 from rag.storage.failures import translated
@@ -39,10 +39,6 @@ Vectors = dict[bytes, npt.NDArray[np.float32]]
 """Vectors by their keys."""
 
 
-class OtherWidth(Damaged):
-    """Vectors of another dimension than the space's: a mistake of names, and nothing to heal."""
-
-
 class VectorCache:
     """The vectors of one space, below `folder`. Safe for several processes: Lance merges concurrent appends, and a
     key that two of them paid for at once is merely there twice.
@@ -54,7 +50,8 @@ class VectorCache:
         """Open the cache, or make an empty one. With `looking` nothing is made, moved or written.
 
         Raises:
-            Damaged: what is there is no such table, or cannot be opened. OtherWidth: its vectors have other dimensions.
+            Damaged: what is there is no such table, or cannot be opened.
+            OtherDimensions: its vectors have others.
             NotFound: with `looking`, there is none.
         """
         self.folder = folder
@@ -198,7 +195,7 @@ class VectorCache:
             table = self._opened_there() if self._looking else self._opened_or_made(schema)
             found = table.schema.field("vector").type
         if found != schema.field("vector").type:
-            raise OtherWidth(f"{self.name} holds {found}, not vectors of {self.dimensions} dimensions.")
+            raise OtherDimensions(f"{self.name} holds {found}, not vectors of {self.dimensions} dimensions.")
         return table
 
     def _opened_there(self) -> Any:
