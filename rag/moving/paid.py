@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rag.errors import Damaged, NotFound
+from rag.errors import Damaged
+from rag.storage import layout
 from rag.tables.vectors import VectorCache
 
 _KEY = 32
@@ -21,23 +22,26 @@ _AT_ONCE = 4096  # rows
 
 def write_paid(cache: Path, vectors: npt.NDArray[np.float32], target: Path) -> int:
     """Write the rows of the cache in folder `cache` whose vector is one of `vectors` (n, d), each key once. Gives
-    their number; 0 where there is no cache, or none that can be read: that costs a payment later, and no answer.
+    their number. What cannot be read, and of a cache that does not open everything, costs a payment later, and no
+    answer.
 
     Found by vector and not by key: the key is made of the text with the headings above it, which the chunk's row does
     not hold in that form.
     """
+    if not (cache / layout.VECTORS_TABLE).is_dir():
+        return 0
     wanted = {_short(vector) for vector in vectors}
     written: set[bytes] = set()
     try:
-        paid = VectorCache(cache, vectors.shape[1], looking=True)
+        paid = VectorCache(cache, vectors.shape[1])  # sets a torn newest version aside
         with target.open("wb") as writing:
             for keys, matrix, passed in paid.scan_checked():
                 for key, vector, passes in zip(keys, matrix, passed, strict=True):
                     if passes and key not in written and _short(vector) in wanted:
                         writing.write(key + vector.astype("<f4").tobytes())
                         written.add(key)
-    except (Damaged, NotFound):
-        return 0
+    except Damaged:
+        pass  # what was read before it passed its check, and was paid for
     return len(written)
 
 

@@ -153,14 +153,20 @@ def _shelves(place: Place, manifests: Sequence[Manifest]) -> Iterator[Shelf]:
                 "whose vectors lie there. Run doctor --repair, or move the folder out of the home."
             )
         dimensions, tokenizers = known[space_fp]
-        cached = VectorCache(folder, dimensions, looking=True).scan_checked()
-        # Also of rows that fail their check: they are of somebody, too.
-        vectors = {
-            key: _short(vector.tobytes())
-            for keys, matrix, _ in cached
-            for key, vector in zip(keys, matrix, strict=True)
-        }
+        try:
+            vectors = _vectors(folder, dimensions)
+        except Damaged as error:
+            raise Damaged(f"{error} Nobody can say whose vectors lie there: run doctor --repair first.") from error
         yield Shelf(folder, space_fp, dimensions, tokenizers, vectors)
+
+
+def _vectors(folder: Path, dimensions: int) -> dict[bytes, bytes]:
+    """Every key of a cache with a short digest of its vector; also of rows that fail their check, which are of
+    somebody, too. A torn newest version is set aside."""
+    cached = VectorCache(folder, dimensions).scan_checked()
+    return {
+        key: _short(vector.tobytes()) for keys, matrix, _ in cached for key, vector in zip(keys, matrix, strict=True)
+    }
 
 
 def _saved_cuts(notebooks: Sequence[Place], config: Config) -> set[tuple[int, int]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rag.citing.checking import cited
+from rag.notebook import open_snapshot
 from rag.reading.isolation import Readers
 from rag.text.sentences import sentences
 from tests.doubles import CountingEmbedding, ScriptedLLM
@@ -181,10 +182,8 @@ def test_a_citation_holds_for_its_snapshot_after_the_source_changed(tmp_path):
     book.add([file("a.txt", "Owls hunt at night. They sleep by day.")])
     answer = answered(book, "When do owls hunt?")
     book.add([file("a.txt", "Preface.\n\nOwls hunt at noon. They sleep at night.")])
-    from rag.notebook import open_snapshot
-
     old = open_snapshot(book, answer.snapshot)
     citation = answer.citations[0]
     (source_id,) = old.names
     assert old.source_text(source_id, citation.start, citation.end) == citation.quote == "Owls hunt at night."
-    assert Path(book.place.originals.path(old.notebook.sources()[0].digest)).is_file()
+    assert Path(book.place.originals.path(book.sources()[0].digest)).is_file()

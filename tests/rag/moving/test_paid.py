@@ -55,6 +55,23 @@ def test_vectors_that_were_never_paid_for_here_are_no_loss(cache: Path, tmp_path
     assert read(tmp_path / "out") == {}
 
 
+def test_a_torn_newest_version_costs_what_it_added_alone(cache: Path, tmp_path: Path) -> None:
+    VectorCache(cache, WIDTH).add(keys(5, 7), unit(5, 7))
+    newest = min((cache / "vectors.lance" / "_versions").glob("*.manifest"))
+    newest.write_bytes(newest.read_bytes()[:40])
+    assert write_paid(cache, np.concatenate([unit(20), unit(5, 7)]), tmp_path / "out") == 20
+    assert set(read(tmp_path / "out")) == set(keys(20))
+
+
+def test_what_was_read_before_a_damaged_file_is_carried(cache: Path, tmp_path: Path) -> None:
+    VectorCache(cache, WIDTH).add(keys(5, 7), unit(5, 7))
+    second = max((cache / "vectors.lance" / "data").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    second.write_bytes(second.read_bytes()[:-40])
+    count = write_paid(cache, np.concatenate([unit(20), unit(5, 7)]), tmp_path / "out")
+    assert count == len(read(tmp_path / "out"))
+    assert set(read(tmp_path / "out")) <= set(keys(20))
+
+
 def test_without_a_cache_there_is_nothing_and_nothing_is_made(tmp_path: Path) -> None:
     assert write_paid(tmp_path / "none", unit(3), tmp_path / "out") == 0
     assert list(tmp_path.iterdir()) == []

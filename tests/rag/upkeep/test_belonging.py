@@ -154,3 +154,22 @@ def test_a_manifest_that_cannot_be_read_might_hold_anything(tmp_path: Path) -> N
     (book.place.objects.root / book.place.snapshots.name(1)).write_bytes(b"{")
     with pytest.raises(Damaged, match="what is to be purged"):
         sort_out(book.place, [book.place], lambda _: rows, lambda *_: True, Config(home=str(tmp_path)))
+
+
+def test_a_cache_that_cannot_be_read_stops_it_and_says_what_to_do(tmp_path: Path) -> None:
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(3, 1))])
+    for path in tmp_path.rglob("vectors.lance/data/*"):
+        path.write_bytes(b"")
+    with pytest.raises(Damaged, match=r"Nobody can say whose vectors lie there: run doctor --repair first"):
+        sorted_out(book, "a.txt")
+
+
+def test_a_torn_newest_version_of_a_cache_does_not_stop_it(tmp_path: Path) -> None:
+    book = notebook(tmp_path, CountingEmbedding())
+    book.add([file("a.txt", text_of(3, 1))])
+    book.add([file("b.txt", text_of(2, 2))])
+    newest = min(next(tmp_path.rglob("vectors.lance/_versions")).glob("*.manifest"))
+    newest.write_bytes(newest.read_bytes()[:40])
+    (one,) = sorted_out(book, "a.txt")
+    assert len(one.dropped()) == 3
