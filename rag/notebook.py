@@ -108,7 +108,8 @@ class Notebook:
         ]
 
     def spaces(self) -> list[dict[str, Any]]:
-        """The saved spaces of the workspace with how many vectors each has. Imports lancedb."""
+        """The saved spaces of the workspace with how many vectors each has, None where that cannot be read. Imports
+        lancedb."""
         from rag.home.vectors import vectors_in
 
         return [

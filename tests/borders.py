@@ -5,12 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-FOREIGN = ("rag.reading", "rag.tables")
-"""Wings that are themselves a border: to parsers of hostile files and to Lance, whose panics are no exceptions of a
-known kind."""
-
 BORDERS = {
     "rag.jobs._run": "the end of a background thread: whatever it is must reach the screen as a sentence",
+    "rag.reading.pdf.read": "the border to a parser that raises anything on a hostile page; the others may be good",
     "rag.models.llms._read": "it crosses to the thread that asked, which raises it",
     "ui.frame.boundary": "the one place where a page turns what nobody expected into a sentence with a reference",
     "ui.notebook.asking._run": "it crosses to the page's thread, which raises it",

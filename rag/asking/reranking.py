@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from rag.errors import BadKey, Cancelled, ModelError
 from rag.home.spending import record_reply, with_reply
-from rag.models.rerankers import NoReranker
+from rag.models.rerankers import CANDIDATES, NoReranker
 from rag.progress import IsCancelled, never
 
 if TYPE_CHECKING:
@@ -43,10 +43,8 @@ class Reranking:
         self._orders: OrderedDict[tuple[str, ...], list[int]] = OrderedDict()
 
     def depth(self, k: int) -> int:
-        """How many passages to search for when `k` are wanted; `k` itself where nothing is re-ranked. Raises as
-        `reranked`."""
-        reranker, _ = self._reranker()
-        return max(k, reranker.candidates)
+        """How many passages to search for when `k` are wanted; `k` itself where nothing is re-ranked."""
+        return k if self._config.reranker == "none" else max(k, CANDIDATES)  # making a re-ranker may take seconds
 
     def reranked(self, question: str, found: Found, *, cancelled: IsCancelled = never) -> Found:
         """The same passages, the best of them in the re-ranker's order, all numbered anew; what it cost is in the

@@ -89,9 +89,13 @@ def spaces_report(notebook: Notebook, options: argparse.Namespace) -> Report:
     if options.delete is not None:
         return upkeep.delete_space(notebook, options.delete, sure=options.yes)
     spaces = notebook.spaces()
-    lines = [f"{one['model']} ({one['provider']}), {count(one['vectors'], 'vector')}" for one in spaces]
+    lines = [f"{one['model']} ({one['provider']}), {_vectors(one['vectors'])}" for one in spaces]
     return {
         "verdict": notebook.status().verdict.name,
         "spaces": spaces,
         "_lines": lines or ["No embedding spaces yet."],
     }
+
+
+def _vectors(number: int | None) -> str:
+    return "vectors that cannot be read: run doctor" if number is None else count(number, "vector")

@@ -8,9 +8,11 @@ from rag.spaces.space import Space
 from rag.tables.vectors import VectorCache
 
 
-def vectors_in(place: Place, space: Space) -> int:
-    """How many vectors the cache of a space has; 0 where there is none, or none that can be read: `doctor` says so."""
+def vectors_in(place: Place, space: Space) -> int | None:
+    """How many vectors the cache of a space has; None where it cannot be read, of which `doctor` says more."""
     try:
         return len(VectorCache(place.cache_folder(space.fingerprint), space.dimensions, looking=True))
-    except (Damaged, NotFound):
+    except NotFound:
         return 0
+    except Damaged:
+        return None

@@ -81,7 +81,7 @@ class MiniLm:
 
 
 def shared(model: Path | None = None, tokenizer: Path | None = None) -> MiniLm:
-    """The model of this process, loaded at the first call: about 200 MB and half a second, paid once.
+    """The model of this process, loaded at the first call: about 110 MB and 0.2 seconds, paid once.
 
     Raises:
         ModelMissing: as `MiniLm`.

@@ -82,8 +82,7 @@ class Registry:
             return Changes(listed.table, _table(differing), gone)
 
         version, found = self._table.write(base, changes)
-        listed = _Listed(found, tuple(sorted(after.values(), key=_position)))
-        self._remember(self._table.identity(version), listed)
+        self._remember(self._identity(version), _Listed(found, tuple(sorted(after.values(), key=_position))))
         return version
 
     def restore(self, version: int, base: int) -> int:
@@ -99,21 +98,25 @@ class Registry:
     def _listed(self, version: int) -> _Listed:
         """What a version lists. The last few are kept, as long as no file of them changes on the disk: a build asks for
         the same two versions again and again."""
-        try:
-            identity = self._table.identity(version)
-        except (OSError, StoreError):
-            identity = None  # reading says what is wrong
+        identity = self._identity(version)
         known = None if identity is None else self._known.get(identity)
         if known is None:
             table = self._table.read(version)
             known = _Listed(table, _source_rows(table))
-            if identity is not None:
-                self._remember(identity, known)
+            self._remember(identity, known)
         return known
 
-    def _remember(self, identity: Identity, listed: _Listed) -> None:
-        # A new dict instead of a changed one: other threads may be reading it.
-        self._known = {**dict(list(self._known.items())[-2:]), identity: listed}
+    def _identity(self, version: int) -> Identity | None:
+        """None where its files cannot be looked at: reading says what is wrong."""
+        try:
+            return self._table.identity(version)
+        except (OSError, StoreError):
+            return None
+
+    def _remember(self, identity: Identity | None, listed: _Listed) -> None:
+        if identity is not None:
+            # A new dict instead of a changed one: other threads may be reading it.
+            self._known = {**dict(list(self._known.items())[-2:]), identity: listed}
 
 
 def _table(rows: Iterable[SourceRow]) -> pa.Table:

@@ -60,8 +60,7 @@ class VectorCache:
         self.name = f"{layout.SPACES}/{folder.name}/{layout.VECTORS_TABLE}"
         self._keys: pa.Array | None = None
         self._version: int | None = None
-        self._looking = looking
-        self._table = self._opened()
+        self._table = self._opened(looking)
 
     def __len__(self) -> int:
         with reading(self.path, None, self.name):
@@ -185,14 +184,14 @@ class VectorCache:
         sync(self.path, self._files())
         self._keys = None
 
-    def _opened(self) -> Any:
+    def _opened(self, looking: bool) -> Any:
         schema = pa.schema(
             [("key", pa.binary(32)), ("vector", pa.list_(pa.float32(), self.dimensions)), ("crc", pa.uint32())]
         )
-        if self._looking and not self.path.exists():
+        if looking and not self.path.exists():
             raise NotFound(f"{self.name} is missing.")
         with translated(self.name), reading(self.path, None, self.name):
-            table = self._opened_there() if self._looking else self._opened_or_made(schema)
+            table = self._opened_there() if looking else self._opened_or_made(schema)
             found = table.schema.field("vector").type
         if found != schema.field("vector").type:
             raise OtherDimensions(f"{self.name} holds {found}, not vectors of {self.dimensions} dimensions.")

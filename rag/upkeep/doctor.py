@@ -213,11 +213,12 @@ class _Doctor:
                 # As many vectors as chunks are enough for sure: then no text is read.
                 enough = look.keys >= self.head.counts.chunks
                 lacking = 0 if enough else different_texts(self.place, self.head) - look.keys
-                problem = f"lacks at least {lacking:,} vectors that the index has." if lacking > 0 else ""
-            named = (f"{folder}/vectors.lance",)
+                lacks = f"{folder}/{layout.VECTORS_TABLE} lacks at least {lacking:,} vectors that the index has."
+                problem = lacks if lacking > 0 else ""
+            named = (f"{folder}/{layout.VECTORS_TABLE}",)
             if problem:
                 repair = "What can be read is kept, the rest is taken from the index at no cost where it has it."
-                yield Finding("cache-damaged", f"{named[0]} {problem}", "", repair, named, None, "warning")
+                yield Finding("cache-damaged", problem, "", repair, named, None, "warning")
             elif look.wrong:
                 sentence = f"{named[0]} has {count(look.wrong, 'vector')} that fail their checksum and count as absent."
                 lost = "What they cost, if their texts are needed again."

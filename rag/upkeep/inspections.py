@@ -12,7 +12,6 @@ import numpy.typing as npt
 from rag.errors import Damaged, NotFound, StoreError
 from rag.home.place import Place
 from rag.manifest import Manifest
-from rag.storage import layout
 from rag.tables.lance_files import shape_of
 from rag.tables.reader import TableReader
 from rag.tables.vectors import VectorCache
@@ -75,7 +74,7 @@ def fragments(place: Place, manifest: Manifest) -> int:
 @dataclass(frozen=True)
 class CacheLook:
     """Different keys that count, rows that fail their checksum with no good row of their key (looked at only when
-    deep), and why the table cannot be read, in words that follow its name ("" when it can)."""
+    deep), and why the table cannot be read, in a sentence ("" when it can)."""
 
     keys: int
     wrong: int = 0
@@ -88,7 +87,7 @@ def look_at_cache(folder: Path, dimensions: int, *, deep: bool) -> CacheLook:
         cache = VectorCache(folder, dimensions, looking=True)
         rows, found = len(cache), cache.keys()
         if len(found) != rows:
-            return CacheLook(0, 0, f"gives {len(found):,} of {rows:,} rows.")
+            return CacheLook(0, 0, f"{cache.name} gives {len(found):,} of {rows:,} rows.")
         if not deep:
             return CacheLook(len(found.unique()))
         good: set[bytes] = set()
@@ -96,12 +95,8 @@ def look_at_cache(folder: Path, dimensions: int, *, deep: bool) -> CacheLook:
         for keys, _, passed in cache.scan_checked():
             for key, passes in zip(keys, passed, strict=True):
                 (good if passes else bad).add(key)
-    except NotFound:
-        return CacheLook(0, 0, "is missing.")
-    except Damaged as error:
-        name = f"{layout.SPACES}/{folder.name}/{layout.VECTORS_TABLE} "
-        told = str(error)
-        return CacheLook(0, 0, told.removeprefix(name) if told.startswith(name) else f"cannot be read. {told}")
+    except (NotFound, Damaged) as error:
+        return CacheLook(0, 0, str(error))
     return CacheLook(len(good), len(bad - good))
 
 

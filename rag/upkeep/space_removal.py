@@ -26,12 +26,12 @@ from rag.text.counting import count
 class Removal:
     """What deleting a space takes along, in a sentence; `done` when it was done.
 
-    Getting it back means embedding `vectors` texts: `tokens` and `cost_usd` as they were when they were paid for, None
-    where unknown.
+    Getting it back means embedding `vectors` texts: `tokens` and `cost_usd` as they were when they were paid for. Each
+    None where unknown.
     """
 
     sentence: str
-    vectors: int
+    vectors: int | None
     done: bool
     tokens: int | None = None
     cost_usd: float | None = None
@@ -60,7 +60,7 @@ def remove_space(place: Place, fingerprint: str, *, sure: bool, wait_seconds: fl
         aside = f"{TEMPORARY}deleted-{uuid.uuid4().hex}"
         place.files.rename(layout.space(space.fingerprint), aside)
         place.files.remove(f"{layout.SPACES}/{aside}")
-    return replace(removal, sentence=f"Deleted the space {space} with {count(removal.vectors, 'vector')}.", done=True)
+    return replace(removal, sentence=f"Deleted the space {space} with {_counted(removal.vectors)}.", done=True)
 
 
 def _found(place: Place, fingerprint: str) -> Space:
@@ -73,17 +73,21 @@ def _found(place: Place, fingerprint: str) -> Space:
 def _looked_at(place: Place, space: Space) -> Removal:
     """What deleting would mean; raises where the space is in use."""
     vectors = vectors_in(place, space)
-    tokens, cost = _paid(place, space, vectors)
+    tokens, cost = (None, None) if vectors is None else _paid(place, space, vectors)
     known = "tokens unknown" if tokens is None else f"about {count(tokens, 'token')}"
     price = "at an unknown price" if cost is None else "free of charge" if cost == 0.0 else f"about ${cost:,.6f}"
     sentence = (
-        f"The space {space} has {count(vectors, 'vector')}. Getting it back would mean embedding "
-        f"{count(vectors, 'text')} again ({known}, {price})."
+        f"The space {space} has {_counted(vectors)}. Getting it back would mean embedding "
+        f"{'all its texts' if vectors is None else count(vectors, 'text')} again ({known}, {price})."
     )
     used = _used_by(place, space.fingerprint)
     if used:
         raise RagbookError(f"{sentence} Snapshots of {', '.join(used)} are in it: forget those first.")
     return Removal(sentence, vectors, False, tokens, cost)
+
+
+def _counted(vectors: int | None) -> str:
+    return "vectors that cannot be read" if vectors is None else count(vectors, "vector")
 
 
 def _paid(place: Place, space: Space, vectors: int) -> tuple[int | None, float | None]:

@@ -10,19 +10,7 @@ from rag.asking.answering import writer_of
 from rag.asking.frame import NOTHING
 from tests.doubles import CountingEmbedding, ScriptedLLM
 from tests.notebooks import answered, file, notebook, opened, settings
-
-OWLS = "Owls hunt at night. They eat 12 mice a week."
-BREAD = "Bread rises because yeast makes gas."
-
-
-@pytest.fixture
-def home(tmp_path):
-    notebook(tmp_path, CountingEmbedding()).add([file("owls.txt", OWLS), file("bread.txt", BREAD)])
-    return tmp_path
-
-
-def asked(home, llm, question="When do owls hunt?", **more):
-    return answered(notebook(home, CountingEmbedding(), llm=llm), question, **more)
+from tests.rag.asking.owls import asked
 
 
 def test_nothing_relevant_is_not_a_failure_and_asks_no_language_model(home):

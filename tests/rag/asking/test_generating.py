@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from rag.asking.answering import ask
 from rag.citing.answer import Answer
 from rag.errors import ServerDown
 from rag.storage.ledger import Ledger
 from tests.doubles import CountingEmbedding, ScriptedLLM
-from tests.notebooks import answered, file, notebook, opened, paragraphs, text_of
-
-OWLS = "Owls hunt at night. They eat 12 mice a week."
-BREAD = "Bread rises because yeast makes gas."
-
-
-@pytest.fixture
-def home(tmp_path):
-    notebook(tmp_path, CountingEmbedding()).add([file("owls.txt", OWLS), file("bread.txt", BREAD)])
-    return tmp_path
-
-
-def asked(home, llm, question="When do owls hunt?", **more):
-    return answered(notebook(home, CountingEmbedding(), llm=llm), question, **more)
+from tests.notebooks import file, notebook, opened, paragraphs, text_of
+from tests.rag.asking.owls import BREAD, OWLS, asked
 
 
 def test_a_generated_answer_with_every_state_of_citation(home):

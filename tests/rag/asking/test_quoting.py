@@ -9,19 +9,7 @@ from rag.errors import BadKey
 from rag.notebook import Notebook
 from tests.doubles import CountingEmbedding, embedder_of
 from tests.notebooks import answered, file, local_settings, notebook, opened, settings
-
-OWLS = "Owls hunt at night. They eat 12 mice a week."
-BREAD = "Bread rises because yeast makes gas."
-
-
-@pytest.fixture
-def home(tmp_path):
-    notebook(tmp_path, CountingEmbedding()).add([file("owls.txt", OWLS), file("bread.txt", BREAD)])
-    return tmp_path
-
-
-def asked(home, llm, question="When do owls hunt?", **more):
-    return answered(notebook(home, CountingEmbedding(), llm=llm), question, **more)
+from tests.rag.asking.owls import asked
 
 
 def test_without_a_model_sentences_are_quoted(home):

@@ -4,45 +4,17 @@ import multiprocessing
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from rag.errors import DiskFull
 from rag.tables.healing import HealingCache
+from tests.caches import WIDTH, assert_right, data_files, fill, keys, vectors
 from tests.waiting import CEILING
 
 SPAWN = multiprocessing.get_context("spawn")
-WIDTH = 8
-
-
-def keys(*numbers: int) -> list[bytes]:
-    return [number.to_bytes(32, "big") for number in numbers]
-
-
-def vectors(numbers: Sequence[int], width: int = WIDTH) -> npt.NDArray[np.float32]:
-    """The vector of a number is always the same."""
-    rows = [np.random.default_rng(number).standard_normal(width) for number in numbers]
-    return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32).reshape(-1, width)
-
-
-def fill(folder: Path, count: int = 20) -> HealingCache:
-    cache = HealingCache(folder, WIDTH)
-    cache.add(keys(*range(count)), vectors(range(count)))
-    return cache
-
-
-def data_files(folder: Path) -> list[Path]:
-    return sorted((folder / "vectors.lance" / "data").iterdir())
-
-
-def assert_right(found: dict[bytes, npt.NDArray[np.float32]]) -> None:
-    for key, vector in found.items():
-        assert np.array_equal(vector, vectors([int.from_bytes(key, "big")])[0])
 
 
 def test_no_flipped_byte_gives_a_wrong_vector(tmp_path: Path) -> None:

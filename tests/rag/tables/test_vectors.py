@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -12,35 +11,10 @@ import pytest
 
 from rag.errors import Damaged, NotFound, VectorInvalid
 from rag.tables.vectors import VectorCache
+from tests.caches import WIDTH, assert_right, data_files, fill, keys, vectors
 from tests.waiting import CEILING
 
 SPAWN = multiprocessing.get_context("spawn")
-WIDTH = 8
-
-
-def keys(*numbers: int) -> list[bytes]:
-    return [number.to_bytes(32, "big") for number in numbers]
-
-
-def vectors(numbers: Sequence[int], width: int = WIDTH) -> npt.NDArray[np.float32]:
-    """The vector of a number is always the same."""
-    rows = [np.random.default_rng(number).standard_normal(width) for number in numbers]
-    return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32).reshape(-1, width)
-
-
-def fill(folder: Path, count: int = 20) -> VectorCache:
-    cache = VectorCache(folder, WIDTH)
-    cache.add(keys(*range(count)), vectors(range(count)))
-    return cache
-
-
-def data_files(folder: Path) -> list[Path]:
-    return sorted((folder / "vectors.lance" / "data").iterdir())
-
-
-def assert_right(found: dict[bytes, npt.NDArray[np.float32]]) -> None:
-    for key, vector in found.items():
-        assert np.array_equal(vector, vectors([int.from_bytes(key, "big")])[0])
 
 
 def test_what_was_added_is_found_bit_by_bit(tmp_path: Path) -> None:

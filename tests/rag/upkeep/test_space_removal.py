@@ -58,6 +58,18 @@ def book_ledger(book):
     return list(Ledger(book.place.objects).entries())
 
 
+def test_vectors_that_cannot_be_read_are_not_said_to_be_none(book):
+    space = space_of(book, "other")
+    for path in book.place.cache_folder(space.fingerprint).glob("vectors.lance/_versions/*"):
+        path.write_bytes(b"")
+    assert [one["vectors"] for one in book.spaces() if one["model"] == "other"] == [None]
+    asked = remove_space(book.place, space.fingerprint, sure=False)
+    assert (asked.vectors, asked.tokens, asked.cost_usd) == (None, None, None)
+    assert "vectors that cannot be read. Getting it back would mean embedding all its texts again" in asked.sentence
+    assert remove_space(book.place, space.fingerprint, sure=True).done
+    assert space not in book.place.spaces.all()
+
+
 def test_a_space_that_is_used_stays_and_so_does_one_named_by_too_few_digits(book):
     used = space_of(book, "counting")
     with pytest.raises(RagbookError, match="Snapshots of main are in it"):
